@@ -1,0 +1,232 @@
+"""The command `crisis`: thin, every verb a call into the package. Heavy imports stay inside the verbs."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import click
+
+MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
+
+
+class _Month(click.ParamType):
+    name = "YYYY-MM"
+
+    def convert(self, value, param, ctx):
+        import re
+
+        if not re.match(MONTH, value):
+            self.fail(f"'{value}' is not a month; write it as 2024-05", param, ctx)
+        return value
+
+
+def _settings():
+    from orchestration.settings import Settings, SettingsError
+
+    try:
+        return Settings.from_environment()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _console():
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+
+
+class _Progress:
+    """Prints what a run reports, one line each, with the seconds since its start."""
+
+    def __init__(self):
+        self.started = time.perf_counter()
+
+    def __call__(self, layer: str, said: str) -> None:
+        click.echo(f"{time.perf_counter() - self.started:6.1f} s  {layer:<22} {said}")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="crisis-warehouse")
+def main() -> None:
+    """The open warehouse for behavioral-health crisis response.
+
+    Data lies in CRISIS_HOME (default ./.crisis). Agency folders are found on CRISIS_AGENCIES.
+    """
+
+
+@main.command()
+@click.option("--agency", "agencies", multiple=True, help="Run this agency only; may be given again.")
+@click.option("--from", "first", type=_Month(), help="First month, such as 2020-05.")
+@click.option("--to", "last", type=_Month(), help="Last month, included.")
+@click.option(
+    "--drop",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with one folder of files per agency. Default: CRISIS_HOME/drop.",
+)
+def run(agencies, first, last, drop) -> None:
+    """Land, read, build, judge and release.
+
+    Without --from and --to: all months that the landed files touch or that are stale.
+    """
+    _run(_settings(), agencies, first, last, drop)
+
+
+def _run(settings, agencies=(), first=None, last=None, drop=None):
+    from orchestration.agencies import AgencyError
+    from orchestration.run import RunError, run_road
+
+    try:
+        outcome = run_road(settings, agencies, first, last, drop, _Progress())
+    except (RunError, AgencyError) as error:
+        raise click.ClickException(str(error)) from error
+    for line in outcome.refused:
+        click.echo(f"refused: {line}", err=True)
+    for agency, why in outcome.stopped.items():
+        click.echo(f"stopped: {agency}: {why}", err=True)
+    for line in outcome.failed:
+        click.echo(f"failed: {line}", err=True)
+    if not outcome.success:
+        raise click.ClickException(
+            "the run did not reach a new release; `crisis gates` says why, and `current` still serves the last good one"
+        )
+    return outcome
+
+
+@main.command()
+def demo() -> None:
+    """Build the warehouse of a small fictional county and say where to look."""
+    from orchestration.county import write_county
+    from orchestration.report import demo_summary
+
+    settings = _settings()
+    settings.ensure_home()
+    click.echo(f"a fictional county's files go to {_short(settings.drop / 'cedar_county')}")
+    write_county(settings.drop / "cedar_county")
+    _run(settings, ["cedar_county"])
+    click.echo()
+    for line in demo_summary(settings, _crisis()):
+        click.echo(line)
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _crisis() -> str:
+    """How the reader called this command, so that what is printed can be pasted."""
+    called = Path(sys.argv[0])
+    return (
+        "crisis"
+        if os.access(called, os.X_OK) and str(called.parent) in os.environ.get("PATH", "").split(os.pathsep)
+        else _short(called)
+    )
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
+def serve(port: int) -> None:
+    """Start the Dagster web UI with its daemon on 127.0.0.1."""
+    settings = _settings()
+    settings.ensure_home()
+    from orchestration.layers.dbt import DbtProject
+
+    click.echo("preparing the graph")
+    project = DbtProject(settings)
+    _ = project.manifest_path
+    os.environ.update(
+        DAGSTER_HOME=str(settings.dagster_home),
+        CRISIS_HOME=str(settings.home),
+        DAGSTER_DISABLE_TELEMETRY="1",
+        PYTHONWARNINGS="ignore",
+    )
+    click.echo(f"http://127.0.0.1:{port} (stop with Ctrl-C)")
+    sys.stdout.flush()
+    dagster = Path(sys.executable).parent / "dagster"
+    os.chdir(settings.home)
+    os.execv(dagster, [str(dagster), "dev", "-m", "orchestration.definitions", "-h", "127.0.0.1", "-p", str(port)])
+
+
+@main.command()
+@click.option("--layer", type=click.Choice(["input", "staging", "marts", "metrics", "release"]))
+@click.option("--agency", help="Gates of this agency and findings about it.")
+@click.option("--checks", is_flag=True, help="Every finding, not only the failing ones.")
+def gates(layer, agency, checks) -> None:
+    """Print the ledger: which gates are open, what failed, and why."""
+    from orchestration.report import gates_report
+
+    gates_report(_settings(), _console(), layer, agency, checks)
+
+
+@main.command()
+@click.argument("query", required=False)
+@click.option("--release", help="An older release; default: the current one.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+def sql(query, release, as_csv) -> None:
+    """Query a release, read-only; without QUERY a prompt.
+
+    Tables of the general tier stand by their name; those of the internal tier as internal.NAME.
+    """
+    from orchestration.release.reader import NoRelease, open_release
+    from orchestration.report import print_query, prompt
+
+    try:
+        with open_release(_settings(), release) as con:
+            if query:
+                if not print_query(con, query, _console(), as_csv):
+                    sys.exit(1)
+            else:
+                prompt(con, _console())
+    except NoRelease as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
+@click.argument("table", required=False)
+@click.option("--release", help="An older release; default: the current one.")
+def describe(table, release) -> None:
+    """Print the tables of a release, or the columns of one: meaning, unit, tier."""
+    from orchestration.release.reader import NoRelease
+    from orchestration.report import describe_release
+
+    try:
+        describe_release(_settings(), _console(), table, release)
+    except NoRelease as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
+@click.argument("table")
+@click.argument("key")
+@click.option("--release", help="An older release; default: the current one.")
+def trace(table, key, release) -> None:
+    """Follow a released row back to its landed file and row. KEY is the row's id, such as agency:number."""
+    from orchestration.release.reader import NoRelease
+    from orchestration.report import print_trace
+
+    try:
+        print_trace(_settings(), _console(), table, key, release)
+    except NoRelease as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
+def doctor() -> None:
+    """Check the installation and say what to do."""
+    from orchestration.doctor import examine
+
+    console, bad = _console(), 0
+    for ok, what, remedy in examine(_settings()):
+        mark = "[green]ok[/]     " if ok else "[bold red]problem[/]"
+        console.print(f"{mark} {what}" + ("" if ok else f"\n        do: {remedy}"))
+        bad += not ok
+    sys.exit(1 if bad else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""Runs dbt in process, with its parsed project kept, and reads the project's manifest.
+
+dbt is imported only when a layer runs: it costs seconds. The parsed project lies in home/dbt and is used again
+until a file of the project or a seed changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from orchestration.settings import Settings
+
+
+class DbtFailure(RuntimeError):
+    """dbt could not build something; the message names the models and the errors."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One dbt model: its layer, name, code digest, parents and how far it reads."""
+
+    unique_id: str
+    name: str
+    layer: str
+    schema: str
+    materialized: str
+    meta: dict
+    description: str
+    columns: dict
+    parents: tuple[str, ...]
+    digest: str
+
+    @property
+    def is_partitioned(self) -> bool:
+        return self.materialized == "window_table"
+
+    @property
+    def lookback(self) -> int:
+        return self.meta.get("lookback_months", 0)
+
+    @property
+    def lookahead(self) -> int:
+        return self.meta.get("lookahead_months", 0)
+
+    @property
+    def primary_key(self) -> list[str]:
+        return self.meta.get("primary_key", [])
+
+
+LAYER_OF_FOLDER = {"staging": "staging", "intermediate": "marts", "marts": "marts", "metrics": "metrics"}
+
+
+def _project_files(settings: Settings) -> list[Path]:
+    skipped = {"target", "logs", "dbt_packages"}
+    files = [
+        p
+        for p in settings.dbt_project.rglob("*")
+        if p.is_file() and not skipped & set(p.relative_to(settings.dbt_project).parts)
+    ]
+    seeds = [p for folder in ("codes", "costs", "population") for p in (settings.seeds / folder).glob("*")]
+    return sorted(files + seeds)
+
+
+class DbtProject:
+    """The dbt project of one home. Everything dbt writes goes to home/dbt and home/logs/dbt."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        digest = hashlib.sha256()
+        for path in _project_files(settings):
+            digest.update(
+                str(
+                    path.relative_to(settings.dbt_project.parent)
+                    if path.is_relative_to(settings.dbt_project.parent)
+                    else path
+                ).encode()
+            )
+            digest.update(path.read_bytes())
+        self.digest = digest.hexdigest()[:16]
+        self.target = settings.home / "dbt"
+        self._runner_manifest = None
+
+    def set_environment(self) -> None:
+        """What dbt and the profile read from the environment."""
+        s = self.settings
+        os.environ.update(
+            DBT_SEND_ANONYMOUS_USAGE_STATS="false",
+            DO_NOT_TRACK="1",
+            DBT_TARGET_PATH=str(self.target),
+            DBT_LOG_PATH=str(s.logs / "dbt"),
+            DBT_PROJECT_DIR=str(s.dbt_project),
+            DBT_PROFILES_DIR=str(s.dbt_project),
+            CRISIS_WAREHOUSE=str(s.warehouse),
+            CRISIS_THREADS=str(s.threads),
+            CRISIS_MEMORY_LIMIT=s.memory_limit,
+        )
+
+    @property
+    def manifest_path(self) -> Path:
+        """manifest.json of the project as it is now; parses the project when it is not there."""
+        path, mark = self.target / "manifest.json", self.target / "project_digest"
+        if not (path.exists() and mark.exists() and mark.read_text() == self.digest):
+            self._parse()
+            mark.write_text(self.digest)
+        return path
+
+    def _parse(self) -> None:
+        from dbt.cli.main import dbtRunner
+
+        self.set_environment()
+        result = dbtRunner().invoke(["--quiet", "parse"])
+        if not result.success:
+            raise DbtFailure(f"the dbt project cannot be parsed: {result.exception}")
+        self._runner_manifest = result.result
+
+    @cached_property
+    def manifest(self) -> dict:
+        return json.loads(self.manifest_path.read_text())
+
+    @cached_property
+    def models(self) -> dict[str, Model]:
+        """Models by unique id, parents before children."""
+        nodes, macros = self.manifest["nodes"], self.manifest["macros"]
+        digests = _MacroDigests(macros)
+        found: dict[str, Model] = {}
+
+        def visit(unique_id: str) -> None:
+            node = nodes[unique_id]
+            if unique_id in found or node["resource_type"] != "model":
+                return
+            parents = tuple(sorted(node["depends_on"]["nodes"]))
+            for parent in parents:
+                if parent in nodes:
+                    visit(parent)
+            code = [node["raw_code"], node["config"], {c: v.get("data_type") for c, v in node["columns"].items()}]
+            code.append([digests.of(m) for m in sorted(node["depends_on"]["macros"])])
+            found[unique_id] = Model(
+                unique_id=unique_id,
+                name=node["name"],
+                layer=LAYER_OF_FOLDER[node["fqn"][1]],
+                schema=node["schema"],
+                materialized=node["config"]["materialized"],
+                meta=node["config"].get("meta", {}),
+                description=node["description"],
+                columns=node["columns"],
+                parents=parents,
+                digest=hashlib.sha256(json.dumps(code, sort_keys=True).encode()).hexdigest()[:16],
+            )
+
+        for unique_id in sorted(nodes):
+            visit(unique_id)
+        return found
+
+    @cached_property
+    def seeds(self) -> dict[str, str]:
+        """{unique id of a seed: digest of its file and its configuration}."""
+        found = {}
+        for unique_id, node in self.manifest["nodes"].items():
+            if node["resource_type"] == "seed":
+                path = Path(node["root_path"]) / node["original_file_path"]
+                content = path.read_bytes() + json.dumps(node["config"], sort_keys=True).encode()
+                found[unique_id] = hashlib.sha256(content).hexdigest()[:16]
+        return found
+
+    def layer(self, layer: str) -> list[Model]:
+        return [m for m in self.models.values() if m.layer == layer]
+
+    def invoke(self, *args: str) -> list:
+        """Runs one dbt command in process and closes its connections. Raises DbtFailure."""
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+        from dbt.cli.main import dbtRunner
+
+        self.set_environment()
+        if self._runner_manifest is None:
+            self._parse()
+        try:
+            result = dbtRunner(manifest=self._runner_manifest).invoke(["--quiet", *args])
+        finally:
+            DuckDBConnectionManager.close_all_connections()
+        results = getattr(result.result, "results", [])
+        failed = [f"{r.node.name}: {_plain(r.message)}" for r in results if str(r.status) in ("error", "fail")]
+        if not result.success:
+            raise DbtFailure(
+                "; ".join(failed)
+                or f"dbt {args[0]} failed: {type(result.exception).__name__}: {_plain(str(result.exception))}"
+            )
+        return results
+
+
+def _plain(message: str | None) -> str:
+    """The first lines of an error, in one line."""
+    return " ".join((message or "").split())[:500]
+
+
+class _MacroDigests:
+    """Digests of macros together with every project macro they call."""
+
+    def __init__(self, macros: dict):
+        self.macros = macros
+        self.known: dict[str, str] = {}
+
+    def of(self, unique_id: str) -> str:
+        if unique_id not in self.known:
+            self.known[unique_id] = ""  # a macro that calls itself
+            macro = self.macros[unique_id]
+            called = [self.of(m) for m in sorted(macro["depends_on"]["macros"]) if m in self.macros]
+            self.known[unique_id] = hashlib.sha256(json.dumps([macro["macro_sql"], called]).encode()).hexdigest()[:16]
+        return self.known[unique_id]
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the tables are made with."""
+    from importlib.metadata import version
+
+    return {package: version(package) for package in ("duckdb", "dbt-core", "dbt-duckdb")}

@@ -1,0 +1,95 @@
+"""The gates: runs a layer's suites over what was just written, and opens or keeps closed in the ledger."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from orchestration.agencies import find_agencies
+from orchestration.engine import connect
+from orchestration.layers.fingerprint import WHOLE
+from orchestration.layers.input import create_input_views, load_state
+from orchestration.layers.ledger import EVERY_AGENCY, Finding
+from orchestration.layers.models import Warehouse
+from orchestration.settings import Settings
+
+
+def thresholds(settings: Settings):
+    """The house's thresholds and those of every agency folder."""
+    from expectations import HOUSE_FILE, load_thresholds
+
+    folders = find_agencies(settings.agency_paths).values()
+    files = [f / "thresholds.csv" for f in folders if (f / "thresholds.csv").exists()]
+    return load_thresholds([HOUSE_FILE, *files])
+
+
+def _finding(result) -> Finding:
+    return Finding(
+        result.check_id, result.agency_id or "", result.table, result.status, result.severity,
+        result.observed, result.threshold, result.failing_count, result.reason,
+    )  # fmt: skip
+
+
+def judge_input(warehouse: Warehouse, agency_id: str, requested: Iterable[str]) -> dict[str, bool]:
+    """Judges the agency's input of these months and of the months linked to them; {month: open now}.
+
+    Bad data stops its own agency only: nothing is raised. A month is held while a month linked to it is.
+    """
+    from expectations import judge
+
+    settings, ledger = warehouse.settings, warehouse.ledger
+    state = load_state(settings, agency_id)
+    months = sorted(
+        {linked for m in requested if m in state.months for linked in state.judged_with(m)} & set(state.months)
+    )
+    if not months:
+        return {}
+    seen = {m: state.months[m]["write_id"] for m in months}
+    window = [(agency_id, m) for m in months]
+    with TemporaryDirectory(dir=settings.results) as folder:
+        database = Path(folder) / "input.duckdb"
+        with connect(database) as con:
+            create_input_views(con, settings, window)
+        results = judge("input", database, window, thresholds(settings), settings.results)
+    found: dict[str, list[Finding]] = {m: [] for m in months}
+    for result in results:
+        if result.agency_id in (None, agency_id):
+            for month in months if result.month is None else [result.month]:
+                found[month].append(_finding(result))
+    bad = {m for m, findings in found.items() if any(f.stops for f in findings)}
+    opened = {}
+    for month in months:
+        by = sorted((state.judged_with(month) & bad) - {month})
+        held = f"held with {', '.join(by)}: rows moved between the months" if by and month not in bad else ""
+        opened[month] = ledger.record("input", (agency_id, month), seen[month], found[month], held)
+    return opened
+
+
+def judge_layer(warehouse: Warehouse, layer: str, requested: Iterable[str]) -> dict[str, bool]:
+    """Judges what the layer wrote for these months; {month or '*': open now}. Every connection is closed after."""
+    from expectations import judge
+
+    settings, ledger = warehouse.settings, warehouse.ledger
+    seen = {m: w for (kind, m), w in warehouse.write_ids().items() if kind == layer}
+    months = sorted(m for m in requested if m in seen and m != WHOLE)
+    window = [(agency, m) for agency, loaded in sorted(warehouse.loaded().items()) for m in months if m in loaded]
+    results = judge(layer, settings.warehouse, window, thresholds(settings), settings.results)
+    found: dict[str, list[Finding]] = defaultdict(list)
+    for result in results:
+        found[result.month or WHOLE].append(_finding(result))
+    return {m: ledger.record(layer, (EVERY_AGENCY, m), seen[m], found[m]) for m in [*months, WHOLE] if m in seen}
+
+
+def stopping(warehouse: Warehouse, layer: str, keys: Iterable[tuple[str, str]]) -> list[str]:
+    """Plain sentences on why these gates are closed, one per check and gate."""
+    findings = warehouse.ledger.findings(layer)
+    lines = []
+    for agency, month in keys:
+        for f in findings.get((layer, agency, month), []):
+            if f.stops:
+                about = f.about or agency
+                place = f"{'' if about == EVERY_AGENCY else about + ' '}{'whole table' if month == WHOLE else month}"
+                lines.append(f"{f.check_id} ({place}): {f.reason}")
+    return lines

@@ -1,0 +1,538 @@
+"""The input layer: landed files become rows of the standard, once, in one pass into all their months.
+
+Files: input/<entity>/agency_id=…/month=…/<file>_<n>.parquet holds every accepted row of a file, all versions;
+input/superseded/<entity>/<agency>.parquet names the rows that a newer version or another row of their key replaces;
+input/state/<agency>.json holds what each month is made of, and the write ids that its gates were closed under.
+Identifying fields go to identity/<entity>/agency_id=…/ and nowhere else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from orchestration.agencies import Agency, compile_entity
+from orchestration.agencies.mapping import name, text
+from orchestration.engine import connect
+from orchestration.landing import LandedFile, Manifest, Refusal, read_raw
+from orchestration.landing.zone import refuse
+from orchestration.layers.ledger import Ledger, new_write_id
+from orchestration.settings import Settings
+from orchestration.standard import Entity, load_standard
+
+Say = Callable[[str], None]
+RECONCILIATION = (
+    "agency_id", "feed", "source_file", "entity", "rows_landed", "rows_accepted",
+    "rows_rejected", "rows_superseded", "rows_folded", "rows_not_applicable",
+)  # fmt: skip
+
+
+@dataclass
+class InputState:
+    """What the input layer holds of one agency.
+
+    files: {sha256: {feed, file_name, mapping, entities: {entity: {landed, rejected, not_applicable, months: {month: rows}}}}}.
+    months: {month: {write_id, fingerprint}}. links: months that share a key and are judged together.
+    replaced: {entity: {sha256: {superseded|folded: rows}}}.
+    """
+
+    agency: dict = field(default_factory=dict)
+    fields: dict[str, list[str]] = field(default_factory=dict)
+    codes: list[list] = field(default_factory=list)
+    files: dict[str, dict] = field(default_factory=dict)
+    months: dict[str, dict] = field(default_factory=dict)
+    links: list[list[str]] = field(default_factory=list)
+    replaced: dict[str, dict] = field(default_factory=dict)
+    resolved_for: str = ""
+
+    def months_of(self, sha256: str) -> set[str]:
+        entities = self.files.get(sha256, {}).get("entities", {})
+        return {m for e in entities.values() for m in e["months"]}
+
+    def reconciliation(self, agency_id: str) -> list[tuple]:
+        """One row per file and entity, columns as in RECONCILIATION."""
+        rows = []
+        for sha, file in sorted(self.files.items()):
+            for entity, n in sorted(file["entities"].items()):
+                gone = self.replaced.get(entity, {}).get(sha, {})
+                superseded, folded = gone.get("superseded", 0), gone.get("folded", 0)
+                accepted = sum(n["months"].values()) - superseded - folded
+                rows.append(
+                    (
+                        agency_id,
+                        file["feed"],
+                        sha,
+                        entity,
+                        n["landed"],
+                        accepted,
+                        n["rejected"],
+                        superseded,
+                        folded,
+                        n["not_applicable"],
+                    )
+                )
+        return rows
+
+    def judged_with(self, month: str) -> set[str]:
+        """The month and every month that is linked to it through a key that moved."""
+        found, todo = set(), [month]
+        while todo:
+            this = todo.pop()
+            if this not in found:
+                found.add(this)
+                todo += [m for pair in self.links if this in pair for m in pair]
+        return found
+
+
+def _state_path(settings: Settings, agency_id: str) -> Path:
+    return settings.input / "state" / f"{agency_id}.json"
+
+
+def load_state(settings: Settings, agency_id: str) -> InputState:
+    """The state of one agency; empty when nothing was ever read."""
+    path = _state_path(settings, agency_id)
+    return InputState(**json.loads(path.read_text())) if path.exists() else InputState()
+
+
+def input_agencies(settings: Settings) -> list[str]:
+    """Agencies that the input layer holds, sorted."""
+    return sorted(p.stem for p in (settings.input / "state").glob("*.json"))
+
+
+def _save_state(settings: Settings, agency_id: str, state: InputState) -> None:
+    path = _state_path(settings, agency_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    with partial.open("w") as file:
+        json.dump(state.__dict__, file, sort_keys=True, indent=0)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+@contextmanager
+def _scratch(settings: Settings):
+    """An in-memory DuckDB whose spill files lie in the identity store, since raw rows may spill."""
+    spill = settings.identity / ".spill"
+    spill.mkdir(mode=0o700, parents=True, exist_ok=True)
+    con = connect(settings=settings, spill=spill)
+    try:
+        yield con
+    finally:
+        con.close()
+        shutil.rmtree(spill, ignore_errors=True)
+
+
+def _file_version(agency: Agency, landed: LandedFile) -> str | None:
+    version = agency.feeds[landed.feed].version
+    if not version or not version.file_name:
+        return None
+    found = re.search(version.file_name, landed.file_name)
+    return found.group(1) if found else ""
+
+
+def _copy_entity(
+    con, settings: Settings, agency: Agency, entity: Entity, landed: LandedFile, incoming: Path
+) -> dict[str, int]:
+    """Writes the accepted rows of table `mapped` by month, and their identity; returns rows by month."""
+    stem = landed.sha256[:16]
+    columns = ", ".join(c.name for c in entity.columns if c.name not in ("agency_id", "month"))
+    rows = incoming / "input" / entity.name
+    rows.mkdir(parents=True)
+    con.execute(
+        f"copy (select agency_id, month, {columns}, _version as source_version from mapped where _rule is null)"
+        f" to {text(str(rows))} (format parquet, partition_by (agency_id, month), filename_pattern '{stem}_{{i}}', overwrite_or_ignore)"
+    )
+    mapped = agency.feeds[landed.feed].entities[entity.name].fields
+    persons = [c.name for c in entity.identity_columns if c.name in mapped]
+    if persons:
+        store = incoming / "identity" / entity.name / f"agency_id={agency.id}"
+        store.mkdir(parents=True)
+        known = " or ".join(f"{c} is not null" for c in persons)
+        con.execute(
+            f"copy (select {entity.id}, {', '.join(persons)}, source_file, source_row from mapped where _rule is null and ({known}))"
+            f" to {text(str(store / f'{stem}.parquet'))} (format parquet)"
+        )
+    return dict(
+        con.execute("select month, count(*) from mapped where _rule is null group by month order by month").fetchall()
+    )
+
+
+def _read_file(settings: Settings, agency: Agency, landed: LandedFile, incoming: Path, say: Say) -> dict:
+    """Reads one landed file into `incoming`; returns its entry in the state. Raises Refusal."""
+    feed, standard = agency.feeds[landed.feed], load_standard()
+    shutil.rmtree(incoming, ignore_errors=True)
+    entities: dict[str, dict] = {}
+    rejected_file = settings.results / "input" / agency.id / f"{landed.sha256}.parquet"
+    rejected_file.parent.mkdir(parents=True, exist_ok=True)
+    with _scratch(settings) as con:
+        rows_landed = read_raw(con, settings.landing / landed.path, feed)
+        con.execute("create temp table rejected (entity varchar, source_row bigint, rule varchar, field varchar)")
+        for entity_name in feed.entities:
+            months = (settings.first_month, settings.last_month)
+            sql = compile_entity(agency, landed.feed, entity_name, landed.sha256, _file_version(agency, landed), months)
+            try:
+                con.execute(f"create or replace temp table mapped as {sql}")
+            except duckdb.Error as error:
+                raise Refusal(
+                    "mapping_failed",
+                    f"an expression of {entity_name} failed on a row of the file ({type(error).__name__})",
+                    "Use try_cast and try_strptime in agency.yml, so that one bad row is rejected alone.",
+                ) from None
+            by_month = _copy_entity(con, settings, agency, standard[entity_name], landed, incoming)
+            con.execute(
+                "insert into rejected select ?, source_row, _rule, _field from mapped where _rule is not null",
+                [entity_name],
+            )
+            con.execute("insert into rejected select ?, source_row, 'line_malformed', '' from malformed", [entity_name])
+            (mapped,) = con.execute("select count(*) from mapped").fetchone()
+            (malformed,) = con.execute("select count(*) from malformed").fetchone()
+            (rejected,) = con.execute("select count(*) from rejected where entity = ?", [entity_name]).fetchone()
+            entities[entity_name] = {
+                "landed": rows_landed,
+                "rejected": rejected,
+                "not_applicable": rows_landed - malformed - mapped,
+                "months": by_month,
+            }
+        con.execute(f"copy (select * from rejected order by all) to {text(str(rejected_file))} (format parquet)")
+        rejected_file.chmod(0o600)
+    rejects = max(e["rejected"] for e in entities.values())
+    note = f"; {rejects:,} rejected, see results/input/{agency.id}/{rejected_file.name}" if rejects else ""
+    say(f"  {agency.id}/{landed.file_name}: {rows_landed:,} rows{note}")
+    return {
+        "feed": landed.feed,
+        "file_name": landed.file_name,
+        "mapping": agency.mapping_fingerprint,
+        "entities": entities,
+    }
+
+
+def _drop_rows(settings: Settings, agency_id: str, sha256: str) -> None:
+    for path in settings.input.glob(f"*/agency_id={agency_id}/month=*/{sha256[:16]}_*.parquet"):
+        path.unlink()
+    for path in settings.identity.glob(f"*/agency_id={agency_id}/{sha256[:16]}.parquet"):
+        path.unlink()
+
+
+def _move_in(settings: Settings, incoming: Path) -> None:
+    for part, home in (("input", settings.input), ("identity", settings.identity)):
+        for path in (incoming / part).rglob("*.parquet"):
+            target = home / path.relative_to(incoming / part)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, target)
+            if part == "identity":
+                target.chmod(0o600)
+    shutil.rmtree(incoming)
+
+
+def entity_files(settings: Settings, entity: str, agency_id: str, month: str = "*") -> list[str]:
+    """Parquet files of one entity, agency and month, sorted."""
+    return sorted(str(p) for p in settings.input.glob(f"{entity}/agency_id={agency_id}/month={month}/*.parquet"))
+
+
+def superseded_file(settings: Settings, entity: str, agency_id: str) -> Path:
+    return settings.input / "superseded" / entity / f"{agency_id}.parquet"
+
+
+def _all_versions(files: list[str]) -> str:
+    listed = ", ".join(text(f) for f in files)
+    return f"select * from read_parquet([{listed}], hive_partitioning = true, hive_types_autocast = false, union_by_name = true)"
+
+
+def _resolve_entity(con, settings: Settings, agency: Agency, entity: Entity, order: dict[str, int], many: set[str]):
+    """Finds rows that another row replaces: table `gone` (source_file, source_row, month, status), and linked months."""
+    files = entity_files(settings, entity.name, agency.id)
+    con.execute(
+        "create or replace temp table gone (source_file varchar, source_row bigint, month varchar, status varchar)"
+    )
+    if not files:
+        return
+    con.execute("create or replace temp table landed_order (source_file varchar, seq integer, is_many boolean)")
+    con.executemany("insert into landed_order values (?, ?, ?)", [(s, n, s in many) for s, n in order.items()])
+    own, group = entity.id, entity.group_id
+    con.execute(f"create or replace temp view input_rows as {_all_versions(files)}")
+    # A child's rows go with its parent's: the file that last told of the parent tells which children there are.
+    parents = entity_files(settings, entity.parent, agency.id) if entity.parent else []
+    told = f"select {group} as _group, source_file, source_version from input_rows"
+    if parents:
+        told += f" union all select {group}, source_file, source_version from ({_all_versions(parents)})"
+    several = (
+        f"select {own} as _group from input_rows group by {own} having count(*) > 1"
+        if own == group
+        else f"select _group from ({told}) group by _group having count(distinct source_file) > 1"
+        f" union select {group} from input_rows group by {group} having count(*) > count(distinct {own})"
+    )
+    con.execute(
+        f"""
+        create or replace temp table ranked as
+        with several as ({several}),
+        told as ({told}),
+        winner as (
+            select _group, arg_max(source_file, row(source_version, seq)) as winning_file
+            from told join landed_order using (source_file)
+            where _group in (select _group from several)
+            group by _group
+        ),
+        rows as (
+            select {own} as _own, {group} as _group, source_file, source_row, month, source_version, is_many
+            from input_rows join landed_order using (source_file)
+            where {group} in (select _group from several)
+        )
+        select rows.*, winner.winning_file, row_number() over (
+            partition by rows._own, source_file = winning_file
+            order by source_version desc, case when is_many then source_row else -source_row end
+        ) as place
+        from rows join winner using (_group)
+        """
+    )
+    con.execute(
+        """
+        insert into gone
+        select source_file, source_row, month, case when source_file = winning_file and is_many then 'folded' else 'superseded' end
+        from ranked where source_file <> winning_file or place > 1
+        """
+    )
+
+
+def _links(con) -> list[list[str]]:
+    """Months that share a key group, as sorted pairs with the first of them."""
+    rows = con.execute(
+        "select distinct first_month, month from (select month, min(month) over (partition by _group) as first_month from ranked)"
+        " where month <> first_month order by all"
+    ).fetchall()
+    return [list(r) for r in rows]
+
+
+def _resolve(
+    settings: Settings, agency: Agency, state: InputState, files: list[LandedFile]
+) -> tuple[dict[str, str], dict[str, dict], list, dict]:
+    """Compares all versions of all keys of the agency.
+
+    Returns ({month: digest of its replaced rows}, replaced counts, links, {entity: path of the new list}).
+    """
+    digests: dict[str, str] = defaultdict(str)
+    replaced: dict[str, dict] = {}
+    links: set[tuple[str, str]] = set()
+    lists: dict[str, Path] = {}
+    order = {f.sha256: f.seq for f in files}
+    with _scratch(settings) as con:
+        for entity in load_standard().values():
+            many = {
+                f.sha256 for f in files
+                if entity.name in agency.feeds[f.feed].entities and agency.feeds[f.feed].entities[entity.name].rows == "many"
+            }  # fmt: skip
+            con.execute("create or replace temp table ranked (month varchar, _group varchar)")
+            _resolve_entity(con, settings, agency, entity, order, many)
+            links |= {tuple(pair) for pair in _links(con)}
+            target = superseded_file(settings, entity.name, agency.id)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            lists[entity.name] = target.with_suffix(".new")
+            con.execute(f"copy (select * from gone order by all) to {text(str(lists[entity.name]))} (format parquet)")
+            for month, digest in con.execute(
+                "select month, md5(string_agg(source_file || source_row || status, ',' order by source_file, source_row)) from gone group by month"
+            ).fetchall():
+                digests[month] += f"{entity.name}:{digest};"
+            for sha, status, n in con.execute("select source_file, status, count(*) from gone group by all").fetchall():
+                replaced.setdefault(entity.name, {}).setdefault(sha, {})[status] = n
+    return dict(digests), replaced, sorted(list(p) for p in links), lists
+
+
+def _fingerprint(*parts) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def is_stale(settings: Settings, agency: Agency) -> bool:
+    """Whether a landed file is unread, or was read under another mapping."""
+    state = load_state(settings, agency.id)
+    files = Manifest(settings, agency.id).accepted()
+    return {f.sha256: agency.mapping_fingerprint for f in files} != {s: f["mapping"] for s, f in state.files.items()}
+
+
+def build_input(settings: Settings, agency: Agency, ledger: Ledger, say: Say = lambda _: None) -> list[str]:
+    """Reads what is unread or was read under another mapping; returns the months that changed.
+
+    The gates of every month that changes are closed before its rows are moved in. The caller holds the writer lock.
+    """
+    manifest, state = Manifest(settings, agency.id), load_state(settings, agency.id)
+    incoming: dict[str, tuple[Path, dict]] = {}
+    for landed in manifest.accepted():
+        known = state.files.get(landed.sha256)
+        if known and known["mapping"] == agency.mapping_fingerprint:
+            continue
+        folder = settings.identity / ".incoming" / landed.sha256
+        try:
+            incoming[landed.sha256] = folder, _read_file(settings, agency, landed, folder, say)
+        except Refusal as refusal:
+            shutil.rmtree(folder, ignore_errors=True)
+            refuse(settings, landed, refusal)
+            say(f"refused {agency.id}/{landed.file_name}: {refusal}")
+    files = manifest.accepted()
+    gone = set(state.files) - {f.sha256 for f in files}
+    _swap_files(settings, agency, ledger, state, incoming, gone)
+    return _settle(settings, agency, ledger, state, files)
+
+
+def _swap_files(
+    settings, agency: Agency, ledger: Ledger, state: InputState, incoming: dict, gone: Iterable[str]
+) -> None:
+    """Replaces the rows of files in place: gates closed and noted first, then rows moved."""
+    touched = {m for sha in [*incoming, *gone] for m in state.months_of(sha)}
+    touched |= {m for _, entry in incoming.values() for e in entry["entities"].values() for m in e["months"]}
+    if touched:
+        _close(settings, agency, ledger, state, dict.fromkeys(touched, ""))
+    for sha in gone:
+        _drop_rows(settings, agency.id, sha)
+        del state.files[sha]
+    for sha, (folder, entry) in incoming.items():
+        _drop_rows(settings, agency.id, sha)
+        _move_in(settings, folder)
+        state.files[sha] = entry
+    if incoming or gone:
+        state.resolved_for = ""
+        _save_state(settings, agency.id, state)
+
+
+def _close(settings: Settings, agency: Agency, ledger: Ledger, state: InputState, fingerprints: dict[str, str]) -> None:
+    """Closes gates under one new write id and writes the same id into the state."""
+    write_id = new_write_id()
+    ledger.close("input", [(agency.id, m) for m in fingerprints], write_id)
+    for month, fingerprint in fingerprints.items():
+        state.months[month] = {"write_id": write_id, "fingerprint": fingerprint}
+    _save_state(settings, agency.id, state)
+
+
+def _settle(
+    settings: Settings, agency: Agency, ledger: Ledger, state: InputState, files: list[LandedFile]
+) -> list[str]:
+    """Tells current rows from replaced ones and brings gates, fingerprints and agency facts up to date."""
+    state.agency = agency.agency.model_dump(mode="json")
+    state.fields = {
+        entity: sorted(
+            {f for feed in agency.feeds.values() if entity in feed.entities for f in feed.entities[entity].fields}
+        )
+        for entity in load_standard()
+    }
+    state.codes = [
+        [
+            list_name,
+            r.local_code,
+            r.standard_code,
+            r.valid_from and str(r.valid_from),
+            r.valid_to and str(r.valid_to),
+            r.note,
+        ]
+        for list_name, rows in sorted(agency.codes.items())
+        for r in rows
+    ]
+    made_of = _fingerprint(agency.mapping_fingerprint, sorted((f.sha256, f.seq) for f in files))
+    if state.resolved_for == made_of:
+        _save_state(settings, agency.id, state)
+        return []
+    digests, replaced, links, lists = _resolve(settings, agency, state, files)
+    by_month: dict[str, list[str]] = defaultdict(list)
+    for sha in sorted(state.files):
+        for month in state.months_of(sha):
+            by_month[month].append(sha)
+    fresh = {
+        m: _fingerprint(agency.mapping_fingerprint, duckdb.__version__, shas, digests.get(m, ""))
+        for m, shas in by_month.items()
+    }
+    changed = {m: f for m, f in fresh.items() if state.months.get(m, {}).get("fingerprint") != f}
+    emptied = sorted(set(state.months) - set(fresh))
+    changed |= {m: "empty" for m in emptied if state.months[m]["fingerprint"] != "empty"}
+    if changed:
+        _close(settings, agency, ledger, state, changed)
+    for entity, path in lists.items():
+        os.replace(path, superseded_file(settings, entity, agency.id))
+    state.replaced, state.links, state.resolved_for = replaced, links, made_of
+    _save_state(settings, agency.id, state)
+    return sorted(changed)
+
+
+def open_months(settings: Settings, ledger: Ledger, agency_id: str) -> dict[str, str]:
+    """{month: fingerprint} of the agency's months whose input gate is open for the rows that lie there now."""
+    state, gates = load_state(settings, agency_id), ledger.gates("input")
+    found = {}
+    for month, made in state.months.items():
+        gate = gates.get(("input", agency_id, month))
+        if gate and gate.state == "open" and gate.write_id == made["write_id"]:
+            found[month] = made["fingerprint"]
+    return found
+
+
+def create_input_views(con: duckdb.DuckDBPyConnection, settings: Settings, pairs: Iterable[tuple[str, str]]) -> None:
+    """Makes schema `input` in the connected database: a view per entity over the current rows of the pairs,
+    and the small agency-level tables over all agencies that the input layer holds."""
+    pairs = sorted(pairs)
+    con.execute("create schema if not exists input")
+    for entity in load_standard().values():
+        files = [f for agency_id, month in pairs for f in entity_files(settings, entity.name, agency_id, month)]
+        columns = ", ".join(c.name for c in entity.columns)
+        if not files:
+            empty = ", ".join(f"cast(null as {c.type}) as {c.name}" for c in entity.columns)
+            con.execute(f"create or replace view input.{entity.name} as select {empty} where false")
+            continue
+        listed = ", ".join(text(f) for f in files)
+        sql = (
+            f"select {columns} from read_parquet([{listed}], hive_partitioning = true, hive_types_autocast = false,"
+            " union_by_name = true) as input_rows"
+        )
+        replaced = [superseded_file(settings, entity.name, a) for a in sorted({a for a, _ in pairs})]
+        replaced = [text(str(p)) for p in replaced if p.exists() and _rows_in(con, p)]
+        if replaced:
+            sql += (
+                f" where not exists (select 1 from read_parquet([{', '.join(replaced)}]) as gone"
+                " where gone.source_file = input_rows.source_file and gone.source_row = input_rows.source_row)"
+            )
+        con.execute(f"create or replace view input.{entity.name} as {sql}")
+    _create_agency_tables(con, settings)
+
+
+def _rows_in(con: duckdb.DuckDBPyConnection, path: Path) -> int:
+    return con.execute(f"select num_rows from parquet_file_metadata({text(str(path))})").fetchone()[0]
+
+
+AGENCY_COLUMNS = {
+    "agency_id": "varchar", "agency_name": "varchar", "agency_type_code": "varchar", "time_zone": "varchar",
+    "state": "varchar", "county_fips": "varchar", "ori": "varchar", "population_served": "integer",
+    "cad_vendor": "varchar", "priority_direction_code": "varchar", "is_fictional": "boolean",
+}  # fmt: skip
+
+
+def _create_agency_tables(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    states = {a: load_state(settings, a) for a in input_agencies(settings)}
+    tables = {
+        "agency": (AGENCY_COLUMNS, [tuple(s.agency[c] for c in AGENCY_COLUMNS) for s in states.values()]),
+        "agency_field": (
+            {"agency_id": "varchar", "entity": "varchar", "field": "varchar", "is_mapped": "boolean"},
+            [(a, e.name, f.name, f.name in s.fields[e.name]) for a, s in states.items() for e in load_standard().values() for f in e.fields],
+        ),
+        "agency_code": (
+            {"agency_id": "varchar", "code_list": "varchar", "local_code": "varchar", "standard_code": "varchar",
+             "valid_from": "date", "valid_to": "date", "note": "varchar"},
+            [(a, *row) for a, s in states.items() for row in s.codes],
+        ),
+        "agency_month": (
+            {"agency_id": "varchar", "month": "varchar"},
+            [(a, m) for a, s in states.items() for m, made in sorted(s.months.items()) if made["fingerprint"] != "empty"],
+        ),
+        "reconciliation": (
+            {c: "bigint" if c.startswith("rows_") else "varchar" for c in RECONCILIATION},
+            [row for a, s in states.items() for row in s.reconciliation(a)],
+        ),
+    }  # fmt: skip
+    for table, (columns, rows) in tables.items():
+        declared = ", ".join(f"{name(c)} {t}" for c, t in columns.items())
+        con.execute(f"create or replace table input.{table} ({declared})")
+        if rows:
+            con.executemany(f"insert into input.{table} values ({', '.join('?' * len(columns))})", rows)

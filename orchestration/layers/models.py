@@ -1,0 +1,249 @@
+"""The layers that dbt builds: staging, marts and metrics.
+
+A layer asks the gates of all months that it reads, closes its own gates under a new write id that it also writes
+into the warehouse, tells dbt the window to write, and notes what each partition was made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import duckdb
+
+from orchestration.engine import connect
+from orchestration.layers.dbt import DbtProject, Model, versions
+from orchestration.layers.fingerprint import WHOLE, digest, expected
+from orchestration.layers.input import create_input_views, input_agencies, load_state, open_months
+from orchestration.layers.ledger import EVERY_AGENCY, Ledger, new_write_id
+from orchestration.layers.months import UNKNOWN, shift, widen
+from orchestration.settings import Settings
+
+DBT_LAYERS = ("staging", "marts", "metrics")
+UPSTREAM = {"staging": "input", "marts": "staging", "metrics": "marts"}
+LOADED = "@input"  # the ledger's name for what staging took in, by agency and month
+
+
+class GateClosed(RuntimeError):
+    """A layer may not read what lies before it; the message names the gates and why they are closed."""
+
+
+@dataclass
+class Warehouse:
+    """The warehouse of one home: dbt project, ledger and settings together."""
+
+    settings: Settings
+    project: DbtProject
+    ledger: Ledger
+
+    @classmethod
+    def open(cls, settings: Settings) -> Warehouse:
+        settings.ensure_home()
+        return cls(settings, DbtProject(settings), Ledger(settings.home))
+
+    def connect(self, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+        return connect(self.settings.warehouse, self.settings, read_only)
+
+    # -- what is there, and what should be
+
+    def write_ids(self) -> dict[tuple[str, str], str]:
+        """Write ids that stand in the warehouse itself: {(layer, month): write_id}."""
+        if not self.settings.warehouse.exists():
+            return {}
+        with self.connect(read_only=True) as con:
+            if not con.execute(
+                "select 1 from duckdb_tables() where schema_name = 'meta' and table_name = 'layer_write'"
+            ).fetchone():
+                return {}
+            return {
+                (layer, month): write_id for layer, month, write_id in con.execute("from meta.layer_write").fetchall()
+            }
+
+    def open_gates(self, layer: str) -> set[str]:
+        """Months (and '*' for whole tables) whose gate is open for what lies in the warehouse now."""
+        there = self.write_ids()
+        gates = self.ledger.gates(layer)
+        return {m for (_, _, m), g in gates.items() if g.state == "open" and there.get((layer, m)) == g.write_id}
+
+    def loaded(self) -> dict[str, dict[str, str]]:
+        """Input fingerprints that staging took in last: {agency_id: {month: fingerprint}}."""
+        there = self.write_ids()
+        found: dict[str, dict[str, str]] = {}
+        for (table, agency, month), fingerprint in self.ledger.fingerprints("staging").items():
+            if table == LOADED and ("staging", month) in there:
+                found.setdefault(agency, {})[month] = fingerprint
+        return found
+
+    def wanted(self) -> dict[str, dict[str, str]]:
+        """Input that the warehouse should hold: {month: {agency_id: fingerprint}}.
+
+        An open month as it lies there now; a held-back month as it was last taken in; an emptied month not at all.
+        """
+        loaded = self.loaded()
+        found: dict[str, dict[str, str]] = {}
+        for agency in input_agencies(self.settings):
+            open_now = open_months(self.settings, self.ledger, agency)
+            for month in load_state(self.settings, agency).months:
+                fingerprint = open_now.get(month) or loaded.get(agency, {}).get(month)
+                if fingerprint:
+                    found.setdefault(month, {})[agency] = fingerprint
+        return found
+
+    def facts(self) -> str:
+        """Digest of the agency-level tables."""
+        states = {a: load_state(self.settings, a) for a in input_agencies(self.settings)}
+        return digest(
+            [[a, s.agency, s.fields, s.codes, s.reconciliation(a), sorted(s.months)] for a, s in states.items()]
+        )
+
+    def expected(self) -> dict[str, dict[tuple[str, str], str]]:
+        return expected(self.project.models, self.project.seeds, versions(), self.wanted(), self.facts())
+
+    def stale(self) -> dict[str, list[tuple[str, str]]]:
+        """Partitions whose fingerprint no longer matches: {layer: [(table, month)]}, in order of the layers."""
+        should, there = self.expected(), self.write_ids()
+        found: dict[str, list[tuple[str, str]]] = {}
+        for layer in DBT_LAYERS:
+            made = {(t, m): f for (t, _, m), f in self.ledger.fingerprints(layer).items() if t != LOADED}
+            partitions = should.get(layer, {})
+            wrong = [key for key, value in partitions.items() if made.get(key) != value or (layer, key[1]) not in there]
+            gone = [key for key in made if key not in partitions and (layer, key[1]) in there]
+            if wrong or gone:
+                found[layer] = sorted({*wrong, *gone})
+        return found
+
+    def to_do(self) -> dict[str, set[str]]:
+        """Months that a run has to build or judge, by layer: stale ones and ones whose gate is closed."""
+        found = {layer: {m for _, m in partitions} for layer, partitions in self.stale().items()}
+        months = {*self.wanted(), WHOLE}
+        for layer in DBT_LAYERS:
+            found.setdefault(layer, set()).update(months - self.open_gates(layer))
+        return found
+
+    # -- building
+
+    def window(self, layer: str, requested: Iterable[str]) -> set[str]:
+        """Months that the layer writes when these are asked for: they, and existing months that read them."""
+        models = [m for m in self.project.models.values() if DBT_LAYERS.index(m.layer) <= DBT_LAYERS.index(layer)]
+        months = {m for m in requested if m != WHOLE}
+        existing = {*self.wanted(), *(m for _, m in self.write_ids())} - {WHOLE}
+        back = max((m.lookahead for m in models), default=0)
+        ahead = max((m.lookback for m in models), default=0)
+        return widen(months, back, ahead) & existing
+
+    def reads(self, layer: str, months: Iterable[str]) -> set[str]:
+        """Months of the layer before that the layer reads to write these."""
+        models = self.project.layer(layer)
+        return widen(
+            months, max((m.lookback for m in models), default=0), max((m.lookahead for m in models), default=0)
+        )
+
+    def require_open(self, layer: str, months: Iterable[str]) -> None:
+        """Raises GateClosed unless every gate that the layer reads is open."""
+        before = UPSTREAM[layer]
+        if before == "input":
+            return  # staging reads open pairs only
+        existing = {m for (kind, m) in self.write_ids() if kind == before}
+        closed = ({*self.reads(layer, months), WHOLE} & {*existing, *months, WHOLE}) - self.open_gates(before)
+        if closed:
+            gates = self.ledger.gates(before)
+            why = [_why(before, m, gates.get((before, EVERY_AGENCY, m)), self.write_ids()) for m in sorted(closed)[:5]]
+            more = f" and {len(closed) - 5} more" if len(closed) > 5 else ""
+            raise GateClosed(f"{layer} does not run: " + "; ".join(why) + more + ". See `crisis gates`.")
+
+    def build(self, layer: str, requested: Iterable[str], say: Callable[[str], None] = lambda _: None) -> list[str]:
+        """Builds one layer for the requested months and those that read them; returns the months written.
+
+        The caller holds the writer lock. Raises GateClosed, DbtFailure.
+        """
+        months = sorted(self.window(layer, requested))
+        self.require_open(layer, months)
+        taken: dict[tuple[str, str], str] = {}
+        pairs = self._pairs(layer, months, taken)
+        write_id = new_write_id()
+        self.ledger.close(layer, [(EVERY_AGENCY, m) for m in [*months, WHOLE]], write_id)
+        self._prepare(layer, months, pairs, write_id)
+        self._load_seeds()
+        if layer == "staging":
+            self.ledger.set_fingerprints("staging", {(LOADED, a, m): f for (a, m), f in taken.items()})
+        self.project.invoke("run", "--select", *(f"path:models/{f}" for f in _folders(layer)))
+        made = {
+            (t, EVERY_AGENCY, m): f for (t, m), f in self.expected().get(layer, {}).items() if m in {*months, WHOLE}
+        }
+        self.ledger.set_fingerprints(layer, made)
+        say(f"{len(self.project.layer(layer))} models, {len(pairs)} agency-months")
+        return months
+
+    def _pairs(self, layer: str, months: list[str], taken: dict) -> list[tuple[str, str]]:
+        """(agency, month) pairs to delete and insert. For staging `taken` gets the fingerprints of the open ones."""
+        if layer == "staging":
+            for agency in input_agencies(self.settings):
+                open_now = open_months(self.settings, self.ledger, agency)
+                taken.update({(agency, m): open_now[m] for m in months if m in open_now})
+            return sorted(taken)
+        return [(agency, month) for month in months for agency in sorted(self._agencies_in(month))]
+
+    def _agencies_in(self, month: str) -> set[str]:
+        return {a for a, loaded in self.loaded().items() if month in loaded}
+
+    def _prepare(self, layer: str, months: list[str], pairs: list[tuple[str, str]], write_id: str) -> None:
+        """Writes the write id, the window and the input views into the warehouse."""
+        with self.connect() as con:
+            con.execute("create schema if not exists meta")
+            con.execute("create table if not exists meta.layer_write (layer varchar, month varchar, write_id varchar)")
+            con.execute("create table if not exists meta.seed_write (seed varchar, digest varchar)")
+            con.execute("begin")
+            con.execute(
+                "delete from meta.layer_write where layer = ? and month in (select unnest(?))",
+                [layer, [*months, WHOLE]],
+            )
+            con.execute("insert into meta.layer_write select ?, unnest(?), ?", [layer, [*months, WHOLE], write_id])
+            con.execute(
+                "create or replace table meta.layer_window (agency_id varchar, month varchar, offset_months integer, read_month varchar)"
+            )
+            rows = [r for pair in pairs for r in _window_rows(*pair)]
+            if rows:
+                con.execute(
+                    "insert into meta.layer_window select unnest(?), unnest(?), unnest(?), unnest(?)",
+                    [list(column) for column in zip(*rows, strict=True)],
+                )
+            con.execute("commit")
+            create_input_views(con, self.settings, pairs if layer == "staging" else [])
+
+    def _load_seeds(self) -> None:
+        """Loads seeds whose content is not in the warehouse yet."""
+        with self.connect() as con:
+            there = dict(con.execute("from meta.seed_write").fetchall())
+        changed = {s: d for s, d in self.project.seeds.items() if there.get(s) != d}
+        if not changed:
+            return
+        self.project.invoke("seed", "--full-refresh", "--select", *(s.rsplit(".", 1)[-1] for s in changed))
+        with self.connect() as con:
+            con.executemany("delete from meta.seed_write where seed = ?", [[s] for s in changed])
+            con.executemany("insert into meta.seed_write values (?, ?)", list(changed.items()))
+
+
+def _folders(layer: str) -> list[str]:
+    return ["intermediate", "marts"] if layer == "marts" else [layer]
+
+
+def _window_rows(agency: str, month: str) -> list[tuple[str, str, int, str]]:
+    if month == UNKNOWN:
+        return [(agency, month, 0, month)]
+    return [(agency, month, by, shift(month, by)) for by in (-1, 0, 1)]
+
+
+def _why(layer: str, month: str, gate, write_ids: dict[tuple[str, str], str]) -> str:
+    where = f"gate {layer}" + (f" {month}" if month != WHOLE else " (whole tables)")
+    if gate is None:
+        return f"{where} was never opened"
+    if gate.state == "open" and write_ids.get((layer, month)) != gate.write_id:
+        return f"{where} was opened for other rows than the warehouse holds now"
+    return f"{where} is closed: {gate.reason}"
+
+
+def describe_models(project: DbtProject) -> list[Model]:
+    """Models that readers see, in order of schema and name."""
+    return sorted(
+        (m for m in project.models.values() if m.schema in ("marts", "metrics")), key=lambda m: (m.schema, m.name)
+    )

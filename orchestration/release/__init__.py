@@ -1,0 +1,1 @@
+"""Releases: immutable Parquet files by tier with a manifest, and the link `current`."""

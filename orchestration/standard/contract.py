@@ -1,0 +1,138 @@
+"""Reads the entities of the data standard (ODCS v3 contracts in seeds/standard)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from orchestration.settings import PROJECT
+
+SQL_TYPES = {"text": "varchar", "number": "varchar", "code": "varchar", "answer": "varchar", "integer": "integer"}
+KINDS = (*SQL_TYPES, "timestamp")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of an input table: its name and DuckDB type."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of the standard. `kind` says how a source text becomes columns (see Entity.columns)."""
+
+    name: str
+    kind: str
+    description: str
+    classification: str
+    tier: str
+    required: bool = False
+    code_list: str | None = None
+    refers_to: str | None = None
+    unit: str | None = None
+    source: str | None = None
+
+    @property
+    def is_identifying(self) -> bool:
+        return self.classification == "identifying"
+
+    @property
+    def stem(self) -> str:
+        """The name without its suffix: `received` of received_at, `call_type_initial` of call_type_initial_code."""
+        suffix = {"timestamp": "_at", "code": "_code", "number": "_number"}.get(self.kind, "")
+        return self.name.removesuffix(suffix)
+
+    def columns(self) -> list[Column]:
+        """The input columns that this field fills, in order."""
+        if self.kind == "timestamp":
+            return [
+                Column(self.name, "timestamptz"),
+                Column(f"{self.stem}_local_at", "timestamp"),
+                Column(f"{self.stem}_raw", "varchar"),
+            ]
+        if self.kind == "code":
+            return [Column(self.name, "varchar"), Column(f"{self.stem}_local", "varchar")]
+        if self.kind == "number" and self.refers_to:
+            return [Column(self.name, "varchar"), Column(f"{self.stem}_id", "varchar")]
+        return [Column(self.name, SQL_TYPES[self.kind])]
+
+
+@dataclass(frozen=True)
+class Entity:
+    """One entity: its fields, the fields of its key, and the fields that give a row its month."""
+
+    name: str
+    description: str
+    grain: str
+    key: tuple[str, ...]
+    month_from: tuple[str, ...]
+    parent: str | None
+    fields: tuple[Field, ...]
+
+    @property
+    def id(self) -> str:
+        return f"{self.name}_id"
+
+    @property
+    def group_id(self) -> str:
+        """The column that versions are told apart by: a child row is replaced together with its parent's."""
+        return f"{self.parent}_id" if self.parent else self.id
+
+    def field(self, name: str) -> Field | None:
+        return next((f for f in self.fields if f.name == name), None)
+
+    @property
+    def identity_columns(self) -> list[Column]:
+        """Columns that go to the identity store and nowhere else."""
+        return [c for f in self.fields if f.is_identifying for c in f.columns()]
+
+    @property
+    def columns(self) -> list[Column]:
+        """Columns of input.<entity>, in order."""
+        head = [Column(n, "varchar") for n in ("agency_id", self.id, "month", "month_basis")]
+        body = [c for f in self.fields if not f.is_identifying for c in f.columns() if c.name != self.id]
+        tail = [Column("withheld_fields", "varchar"), Column("source_file", "varchar"), Column("source_row", "bigint")]
+        return head + body + tail
+
+
+def _field(prop: dict) -> Field:
+    custom = {p["property"]: p["value"] for p in prop.get("customProperties", [])}
+    if custom["kind"] not in KINDS:
+        raise ValueError(f"field {prop['name']}: unknown kind {custom['kind']}")
+    return Field(
+        name=prop["name"],
+        kind=custom["kind"],
+        description=prop["description"],
+        classification=prop["classification"],
+        tier=custom["tier"],
+        required=prop.get("required", False),
+        code_list=custom.get("code_list"),
+        refers_to=custom.get("refers_to"),
+        unit=custom.get("unit"),
+        source=custom.get("source"),
+    )
+
+
+def _entity(path: Path) -> Entity:
+    (table,) = yaml.safe_load(path.read_text())["schema"]
+    custom = {p["property"]: p["value"] for p in table["customProperties"]}
+    return Entity(
+        name=table["name"],
+        description=table["description"],
+        grain=table["dataGranularityDescription"],
+        key=tuple(custom["key"]),
+        month_from=tuple(custom["month_from"]),
+        parent=custom.get("parent"),
+        fields=tuple(_field(p) for p in table["properties"]),
+    )
+
+
+@cache
+def load_standard(folder: Path = PROJECT / "seeds" / "standard") -> dict[str, Entity]:
+    """All entities of the standard by name."""
+    return {e.name: e for e in (_entity(p) for p in sorted(folder.glob("*.yml")))}
