@@ -24,9 +24,11 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -47,7 +49,10 @@ RATES: dict[str, tuple[float, str]] = {
     "form_outreach": (0.008, "invented: forms without a call, per call"),
     # call type at close
     "bh_upgrade": (0.04, "invented: recoded to an explicit type at close"),
-    "bh_downgrade": (0.12, "Minneapolis 2020: emotionally disturbed person to welfare check is the main change"),
+    "bh_downgrade": (
+        0.12,
+        "Minneapolis 2020: emotionally disturbed person to welfare check is the main change",
+    ),
     "type_change": (0.08, "Minneapolis 2020: problem differs at close in 10.9 % of events, all causes"),
     "priority_change": (0.06, "invented"),
     # how events end
@@ -67,9 +72,15 @@ RATES: dict[str, tuple[float, str]] = {
     "form_without_disposition": (0.03, "Seattle: 108 of 3,000 rows without a disposition"),
     "second_disposition": (0.25, "invented; the Seattle form allows several"),
     "booking_without_event": (0.20, "invented: jails seldom keep the event's number"),
-    "familiar_contacts": (0.15, "contacts of a few persons: Houston, King County (domain M37, M38); share invented"),
+    "familiar_contacts": (
+        0.15,
+        "contacts of a few persons: Houston, King County (domain M37, M38); share invented",
+    ),
     # dirt of real exports
-    "redacted_sensitive": (0.80, "Minneapolis 2020: emotionally disturbed, domestic and sex-crime calls withheld"),
+    "redacted_sensitive": (
+        0.80,
+        "Minneapolis 2020: emotionally disturbed, domestic and sex-crime calls withheld",
+    ),
     "redacted_any": (0.01, "invented"),
     "missing_arrival": (0.06, "Minneapolis 2020: 15.4 %; lower here"),
     "negative_interval": (0.005, "Minneapolis 2020: 148 of 14,199 assigned before queued"),
@@ -114,6 +125,7 @@ SPANS: dict[str, tuple[int, int, int, int, int]] = {
 BH_SCENE_PERCENT = 160  # Gresham, Oregon: BH calls 43.9 to 181.8 % longer (domain 2.8)
 
 # Call types: local code -> (priority, weight among other calls, among BH calls, on view). Weights invented.
+# fmt: off
 TYPES: dict[str, tuple[int, int, int, int]] = {
     "MENTAL": (2, 0, 0, 0),
     "SUICID": (1, 0, 0, 0),
@@ -153,6 +165,7 @@ TYPES: dict[str, tuple[int, int, int, int]] = {
     "SUBSTP": (4, 0, 0, 110),
     "PATCHK": (5, 0, 0, 260),
 }
+# fmt: on
 UNMAPPED_TYPE = "ZZTEST 99"
 EXPLICIT = {"mental_health": "MENTAL", "suicide": "SUICID", "substance": "OVRDOS", "cognitive": "DEMENT"}
 SENSITIVE_TYPES = ("MENTAL", "SUICID", "DOMVIO", "SEXOFF")
@@ -160,6 +173,7 @@ SENSITIVE_TYPES = ("MENTAL", "SUICID", "DOMVIO", "SEXOFF")
 # How a BH contact ends: text of the form -> (weight, close code of the event, place of transport or none).
 # Arrests about 6 in 100: between the 2 and 13 % of Steadman 2000 (domain M16). Other weights invented,
 # in the order of the Seattle form's counts.
+# fmt: off
 OUTCOMES: dict[str, tuple[int, str, str]] = {
     "BOOKED": (32, "BKD", "jail"),
     "CITED": (14, "CIT", ""),
@@ -184,6 +198,7 @@ OUTCOMES: dict[str, tuple[int, str, str]] = {
     "NO ACTION": (40, "ADV", ""),
     "UNABLE TO CONTACT": (20, "UTL", ""),
 }
+# fmt: off
 MIXES: dict[str, dict[str, int]] = {
     # Minneapolis 2020: 63 % by 9-1-1; the other sources are invented.
     "source": {"911": 520, "NONEMERG": 240, "ONVIEW": 190, "ALARM": 25, "AGENCY": 15, "LOBBY": 5, "988": 5},
@@ -225,6 +240,7 @@ MIXES: dict[str, dict[str, int]] = {
     "suicide_risk": {"NONE": 55, "IDEATION": 22, "THREAT": 10, "ATTEMPT": 5, "DK": 8},
     "weapon": {"KNIFE": 55, "FIREARM": 15, "BLUNT": 20, "OTHER": 10},
 }
+# fmt: on
 # Weights of demand on the local clock: 24 hours, and Monday to Sunday. Invented: low before dawn, high at dusk.
 HOURS = (34, 28, 24, 20, 18, 20, 26, 36, 46, 52, 56, 60, 62, 63, 65, 68, 70, 70, 68, 66, 62, 58, 50, 42)
 WEEKDAYS = (98, 97, 98, 100, 108, 104, 95)
@@ -262,20 +278,24 @@ def write_county(
     """
     _check(calls, months, start, feeds)
     out.mkdir(parents=True, exist_ok=True)
-    period = _period(start, months)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".county_") as scratch, duckdb.connect() as con:
-        con.execute(f"set temp_directory = '{scratch}'")
+    period = _Period(start, months)
+    counts = {"calls": calls}
+    with tempfile.TemporaryDirectory(dir=out, prefix=".county_") as hidden, duckdb.connect() as con:
+        files = Path(hidden) / "files"
+        files.mkdir()
+        con.execute(f"set temp_directory = '{hidden}/spill'")
         if threads:
             con.execute(f"set threads = {int(threads)}")
         _macros(con, seed, period)
         _people(con, max(400, calls // 5))
         _slots(con, calls, period)
-        counts = {"calls": calls}
-        _write_calls(con, out, Path(scratch), calls, period, feeds, counts)
+        _write_calls(con, files, calls, period, feeds, counts)
         if "forms" in feeds:
-            _write_forms(con, out, calls, period, counts)
+            _write_forms(con, files, calls, period, counts)
         if "bookings" in feeds:
-            _write_bookings(con, out, Path(scratch), period, counts)
+            _write_bookings(con, files, period, counts)
+        for path in sorted(files.iterdir()):  # whole files only ever appear in the folder
+            path.replace(out / path.name)
     return counts
 
 
@@ -300,10 +320,6 @@ class _Period:
 def _first(year: int, month: int) -> datetime:
     """First midnight of a month counted past December."""
     return datetime(year + (month - 1) // 12, (month - 1) % 12 + 1, 1)
-
-
-def _period(start: str, months: int) -> _Period:
-    return _Period(start, months)
 
 
 def _check(calls: int, months: int, start: str, feeds: tuple[str, ...]) -> None:
@@ -597,7 +613,8 @@ select i, s, wall, source, on_view, bh, kind, is_dup, is_cancelled, is_phone, is
     1 + cast(floor(u2(h_c) * u2(h_c) * 5) as integer) as beat_no,
     u1(h_e) < {rate("padded_beat")} as is_padded, u2(h_s) as u_place,
     u1(h_r) < {rate("doubled_row")} as is_doubled, u2(h_r) < {rate("unparsable_time")} as is_unparsable,
-    u0(h_t) as u_redact, u1(h_t) as u_asked, u2(h_t) as u_late, u0(h_q) as u_caller, u1(h_q) as u_subject, u2(h_q) as u_form,
+    u0(h_t) as u_redact, u1(h_t) as u_asked, u2(h_t) as u_late, u0(h_q) as u_caller, u1(h_q) as u_subject,
+    u2(h_q) as u_form,
     wall between {fixed} as in_fixed,
     wall >= {_epoch(period.fixed_begin) - 86400} and wall < {_epoch(period.fixed_begin)}
         and {"u2(h_t) < " + str(rate("wrong_date")) if period.fixed_begin > period.begin else "false"} as is_misdated
@@ -623,36 +640,31 @@ def _padded(value: str, width: int) -> str:
 
 
 def _write_calls(
-    con: Connection,
-    out: Path,
-    scratch: Path,
-    calls: int,
-    period: _Period,
-    feeds: tuple[str, ...],
-    counts: dict[str, int],
+    con: Connection, files: Path, calls: int, period: _Period, feeds: tuple[str, ...], counts: dict[str, int]
 ) -> None:
     """Write events and units block by block; keep what forms and bookings need."""
-    names = {
-        "incident_rows": out / f"cad_incidents_{period.label}.csv",
-        "corrected_rows": out / f"cad_incidents_{period.fixed_label}.csv",
-        "unit_rows": out / f"cad_units_{period.label}.csv.gz",
-    }
-    wanted = [key for key in names if ("units" if key == "unit_rows" else "cad") in feeds]
-    for key in wanted:
-        names[key].unlink(missing_ok=True)
-    counts.update(dict.fromkeys([*wanted, *_CALL_COUNTS], 0))
-    queries = {
-        "incident_rows": _incident_sql(period, corrected=False),
-        "corrected_rows": _incident_sql(period, corrected=True),
-        "unit_rows": _unit_sql(),
-    }
-    for lo in range(0, calls, BLOCK):
-        con.execute(f"create or replace table calls as {_calls_sql(lo, min(lo + BLOCK, calls), period)}")
-        for key in wanted:
-            counts[key] += _append(con, queries[key], names[key], scratch, header=lo == 0)
-        for key, value in zip(_CALL_COUNTS, con.execute(_COUNT_SQL).fetchone(), strict=True):
-            counts[key] += value
-        _keep(con, feeds, first=lo == 0)
+    exports = {}
+    if "cad" in feeds:
+        exports["incident_rows"] = (
+            f"cad_incidents_{period.label}.csv",
+            _incident_sql(period, corrected=False),
+        )
+        exports["corrected_rows"] = (
+            f"cad_incidents_{period.fixed_label}.csv",
+            _incident_sql(period, corrected=True),
+        )
+    if "units" in feeds:
+        exports["unit_rows"] = (f"cad_units_{period.label}.csv.gz", _unit_sql())
+    counts.update(dict.fromkeys([*exports, *_CALL_COUNTS], 0))
+    with ExitStack() as stack:
+        targets = {key: stack.enter_context(_opened(files / name)) for key, (name, _) in exports.items()}
+        for lo in range(0, calls, BLOCK):
+            con.execute(f"create or replace table calls as {_calls_sql(lo, min(lo + BLOCK, calls), period)}")
+            for key, (_, query) in exports.items():
+                counts[key] += _append(con, query, targets[key], files.parent, header=lo == 0)
+            for key, value in zip(_CALL_COUNTS, con.execute(_COUNT_SQL).fetchone(), strict=True):
+                counts[key] += value
+            _keep(con, feeds, first=lo == 0)
 
 
 _CALL_COUNTS = {
@@ -676,16 +688,23 @@ def _keep(con: Connection, feeds: tuple[str, ...], first: bool) -> None:
         con.execute(verb.format("taken") + " select * from calls where close_code = 'BKD'")
 
 
-def _append(con: Connection, query: str, path: Path, scratch: Path, header: bool) -> int:
-    """Append a query's rows to a CSV file, gzipped if its name says so; return the number of rows."""
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to write, gzipped if its name says so; no name or date goes into the gzip header."""
+    with path.open("wb") as plain:
+        if path.suffix != ".gz":
+            yield plain
+            return
+        with gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=plain, mtime=0) as packed:
+            yield packed
+
+
+def _append(con: Connection, query: str, target: BinaryIO, scratch: Path, header: bool) -> int:
+    """Append a query's rows as CSV to an open file; return the number of rows."""
     part = scratch / "part.csv"
     rows = con.execute(f"copy ({query}) to '{part}' (format csv, header {str(header).lower()})").fetchone()[0]
-    with part.open("rb") as source, path.open("ab") as target:
-        if path.suffix == ".gz":
-            with gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=target, mtime=0) as packed:
-                shutil.copyfileobj(source, packed, 1 << 20)
-        else:
-            shutil.copyfileobj(source, target, 1 << 20)
+    with part.open("rb") as source:
+        shutil.copyfileobj(source, target, 1 << 20)
     part.unlink()
     return rows
 
@@ -774,7 +793,8 @@ crewed as (
     from drawn
 )
 select c.number as IncidentNumber,
-    case r.family when 'team' then 'MC' || cast(1 + r.i % 2 as varchar) when 'co' then 'CR' || cast(1 + r.i % 3 as varchar)
+    case r.family when 'team' then 'MC' || cast(1 + r.i % 2 as varchar)
+        when 'co' then 'CR' || cast(1 + r.i % 3 as varchar)
         else r.sector || cast(10 + (r.i * 7 + r.j * 13) % 60 as varchar) end as Unit,
     1 as Assignment,
     case r.family when 'team' then 'MCT' when 'co' then 'CORE' else case when has_cit then 'CITCAR' else 'CAR' end end
@@ -887,7 +907,7 @@ select row_number() over (order by n, line, copy_no) as row_no, form_no as FormN
     case when number is not null then answer(u1(d), 0.28, 0.02, 0.05) end as CITSent,
     case when number is not null then answer(u1(d), 0.24, 0.02, 0.05) end as CITArrived,
     case when has_co or has_team then 'Y' else 'N' end as ClinicianArrived,
-    answer(u2(d), 0.05, 0.0, 0.10) as Supervisor, force_used as Force,
+    answer(u2(d), 0.05, 0.0, 0.10) as Supervisor, force_used as ForceUsed,
     case when is_arrest or force_used = 'Y' then 'Y' when outcome = 'INVOL HOLD' and u0(e) > 0.5 then 'Y'
         when u0(e) > 0.97 then 'Y' else 'N' end as Handcuffs,
     case when force_used = 'Y' and u1(e) < 0.3 then 'Y' when u1(e) < {rate("injury")} then 'Y' else 'N' end as Injury,
@@ -911,7 +931,7 @@ from lines left join officers as o on o.o = n * 11 % 90
 """
 
 
-def _write_forms(con: Connection, out: Path, calls: int, period: _Period, counts: dict[str, int]) -> None:
+def _write_forms(con: Connection, files: Path, calls: int, period: _Period, counts: dict[str, int]) -> None:
     """Write the contact forms as one sheet."""
     con.execute(f"create table forms as {_forms_sql(calls, period)}")
     con.execute(f"create table form_rows as {_form_rows_sql()}")
@@ -919,7 +939,7 @@ def _write_forms(con: Connection, out: Path, calls: int, period: _Period, counts
     rows = con.execute("select count(*) from form_rows").fetchone()[0]
     if rows > XLSX_ROW_LIMIT:
         raise ValueError(f"{rows} form rows do not fit one sheet: ask for the feeds 'cad' and 'units' only")
-    _write_xlsx(out / f"contact_forms_{period.label}.xlsx", _sheet_xml(con, "form_rows"))
+    _write_xlsx(files / f"contact_forms_{period.label}.xlsx", _sheet_xml(con, "form_rows"))
     counts.update(forms=forms, outreach_forms=outreach, form_rows=rows)
 
 
@@ -987,10 +1007,8 @@ def _write_xlsx(path: Path, sheet: Iterator[str]) -> None:
 # ---------------------------------------------------------------- bookings
 
 
-def _write_bookings(con: Connection, out: Path, scratch: Path, period: _Period, counts: dict[str, int]) -> None:
+def _write_bookings(con: Connection, files: Path, period: _Period, counts: dict[str, int]) -> None:
     """Write the jail's bookings: those of the calls that ended in one, with a lag."""
-    path = out / f"jail_bookings_{period.label}.csv"
-    path.unlink(missing_ok=True)
     exported = _epoch(period.end) + 4 * 86400
     query = f"""
 with drawn as (select *, draw('booking', i) as a, draw('booking 2', i) as b from taken),
@@ -1010,4 +1028,5 @@ from numbered
 left join people as p on p.p = subject(u_subject)
 order by n
 """
-    counts["booking_rows"] = _append(con, query, path, scratch, header=True)
+    with _opened(files / f"jail_bookings_{period.label}.csv") as target:
+        counts["booking_rows"] = _append(con, query, target, files.parent, header=True)

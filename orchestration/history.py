@@ -45,5 +45,9 @@ class EventHistory(ConsolidatedSqliteEventLogStorage):
 class RunHistory(SqliteRunStorage):
     """Runs in one SQLite file."""
 
+    @classmethod
+    def from_config_value(cls, inst_data, config_value):
+        return cls.from_local(inst_data=inst_data, **config_value)
+
     def connect(self):
         return _connection(self._conn_string)

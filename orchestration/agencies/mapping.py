@@ -7,8 +7,9 @@ name why a row is rejected (null when it is accepted).
 
 from __future__ import annotations
 
-import re
+import json
 from dataclasses import dataclass
+from functools import cache
 
 import duckdb
 
@@ -51,19 +52,42 @@ def _list(values: tuple[str, ...]) -> str:
     return ", ".join(text(v) for v in values)
 
 
-def _columns_of(expression: str, where: str) -> list[str]:
-    """Source columns that an expression names. Raises AgencyError when it is not one plain expression."""
-    import sqlglot
-    from sqlglot import exp
+def _columns_of(expression: str, where: str) -> tuple[str, ...]:
+    """Source columns that an expression names, sorted. Raises AgencyError when it is not one plain expression."""
+    columns, problem = _parsed(expression)
+    if problem:
+        raise AgencyError(f"{where}: {problem}")
+    return columns
 
-    try:
-        tree = sqlglot.parse_one(expression, dialect="duckdb")
-    except sqlglot.errors.SqlglotError as error:
-        message = re.sub(r"\x1b\[\d*m", "", str(error)).splitlines()[0]
-        raise AgencyError(f"{where}: not valid SQL: {message}") from error
-    if tree is None or isinstance(tree, (exp.Query, exp.Command, exp.DDL)) or tree.find(exp.Query):
-        raise AgencyError(f"{where}: give one SQL expression over the source's columns, not a statement or subquery")
-    return sorted({c.name for c in tree.find_all(exp.Column)})
+
+@cache
+def _parsed(expression: str) -> tuple[tuple[str, ...], str]:
+    """DuckDB's own reading of an expression: the columns it names, or what is wrong with it."""
+    with connect() as con:
+        said = json.loads(con.execute("select json_serialize_sql(?::varchar)", [f"select {expression}"]).fetchone()[0])
+    if said["error"]:
+        return (), f"not valid SQL: {said['error_message']}"
+    node = said["statements"][0]["node"]
+    columns, has_subquery = _walk(node["select_list"])
+    is_plain = len(said["statements"]) == 1 and len(node["select_list"]) == 1 and node["from_table"]["type"] == "EMPTY"
+    if not is_plain or has_subquery or node["where_clause"] or node["modifiers"]:
+        return (), "give one SQL expression over the source's columns, not a statement or subquery"
+    return tuple(sorted(columns)), ""
+
+
+def _walk(node) -> tuple[set[str], bool]:
+    """Column names in a serialized expression, and whether it holds a subquery."""
+    if isinstance(node, list):
+        found = [_walk(item) for item in node]
+    elif isinstance(node, dict):
+        if node.get("class") == "COLUMN_REF":
+            return {node["column_names"][-1]}, False
+        if node.get("class") == "SUBQUERY":
+            return set(), True
+        found = [_walk(item) for item in node.values()]
+    else:
+        return set(), False
+    return {c for columns, _ in found for c in columns}, any(sub for _, sub in found)
 
 
 def source_columns(agency: Agency, feed_name: str) -> list[str]:
@@ -146,7 +170,7 @@ def compile_entity(
     fields = []
     for field in entity.fields:
         expression = mapping.fields.get(field.name)
-        columns = tuple(_columns_of(expression, f"{where}.fields.{field.name}")) if expression else ()
+        columns = _columns_of(expression, f"{where}.fields.{field.name}") if expression else ()
         fields.append(_Mapped(field, expression, columns))
     mapped = [m for m in fields if m.expression]
     used = {c for m in mapped for c in m.columns}
