@@ -97,7 +97,7 @@ RATES: dict[str, tuple[float, str]] = {
 }
 
 # Spans of time: name -> (seconds at quantiles 0, .1, .5, .9 and 1). All invented but of usual size;
-# hospital hand-off near the two and a half hours that TAC prints for medical facilities.
+# the slowest tenth of hospital hand-offs takes the two and a half hours that TAC prints, and more.
 QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)
 SPANS: dict[str, tuple[int, int, int, int, int]] = {
     "entry": (12, 25, 60, 150, 600),

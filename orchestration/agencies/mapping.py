@@ -48,8 +48,9 @@ def name(value: str) -> str:
     return '"' + value.replace('"', '""') + '"'
 
 
-def _list(values: tuple[str, ...]) -> str:
-    return ", ".join(text(v) for v in values)
+def _any_of(column: str, words: tuple[str, ...]) -> str:
+    """Whether the column is one of the words; DuckDB would run an IN list as a join of its own."""
+    return "(" + " or ".join(f"{column} = {text(w)}" for w in words) + ")"
 
 
 def _columns_of(expression: str, where: str) -> tuple[str, ...]:
@@ -111,15 +112,39 @@ class _Mapped:
     field: Field
     expression: str | None
     columns: tuple[str, ...]
+    withheld_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What cleaning one file needs: columns with padded values, and columns that hold a text for withheld."""
+
+    padded: frozenset[str]
+    withheld: frozenset[str]
+
+
+def find_traits(con: duckdb.DuckDBPyConnection, agency: Agency, columns: list[str]) -> Traits:
+    """Looks over `raw` once, so that no column is trimmed or searched that needs neither."""
+    if not columns:
+        return Traits(frozenset(), frozenset())
+    asked = []
+    for c in columns:
+        words = [f"contains({name(c)}, {text(w)})" for w in agency.withheld]
+        asked += [f"bool_or({name(c)} like ' %' or {name(c)} like '% ')", f"bool_or({' or '.join(words) or 'false'})"]
+    said = con.execute(f"select {', '.join(asked)} from raw").fetchone()
+    return Traits(
+        padded=frozenset(c for c, found in zip(columns, said[::2], strict=True) if found),
+        withheld=frozenset(c for c, found in zip(columns, said[1::2], strict=True) if found),
+    )
 
 
 def _clean(agency: Agency, column: str) -> str:
-    """A source column, trimmed, with the agency's texts for missing and withheld turned into null."""
+    """A trimmed source column with the agency's texts for missing and withheld turned into null."""
     special = sorted({"", *agency.missing, *agency.missing_by_column.get(column, ()), *agency.withheld})
-    trimmed = f"trim({name(column)})"
-    if special == [""]:
-        return f"nullif({trimmed}, '') as {name(column)}"
-    return f"case when {trimmed} not in ({_list(tuple(special))}) then {trimmed} end as {name(column)}"
+    cleaned = name(column)
+    for word in special:
+        cleaned = f"nullif({cleaned}, {text(word)})"
+    return f"{cleaned} as {name(column)}"
 
 
 def _code_map(agency: Agency, list_name: str) -> str:
@@ -140,14 +165,12 @@ def _code_map(agency: Agency, list_name: str) -> str:
     )
 
 
-def _answer(agency: Agency, source: str) -> str:
+def _answer_map(agency: Agency) -> str:
+    """Upper-case texts and the answers they stand for, as a CTE."""
     words = {word: code for code, texts in ANSWER_WORDS.items() for word in texts}
     words |= {row.local_code.upper(): row.standard_code for row in agency.codes.get("answer", ())}
-    by_code: dict[str, list[str]] = {}
-    for word, code in words.items():
-        by_code.setdefault(code, []).append(word)
-    cases = " ".join(f"when upper({source}) in ({_list(tuple(w))}) then {text(c)}" for c, w in sorted(by_code.items()))
-    return f"case when {source} is null then 'not_recorded' {cases} end"
+    body = ",\n".join(f"        ({text(word)}, {text(code)})" for word, code in sorted(words.items()))
+    return f"answer(word, code) as (\n    select word, code\n    from (values\n{body}\n    ) as answers(word, code)\n)"
 
 
 def compile_entity(
@@ -157,11 +180,13 @@ def compile_entity(
     source_file: str,
     file_version: str | None,
     months: tuple[str, str],
+    traits: Traits | None = None,
 ) -> str:
     """The SQL of one entity of one landed file.
 
     source_file: sha256 of the file. file_version: the version read off its name, if the feed has one.
-    months: first and last month of the calendar. Raises AgencyError when an expression is not valid.
+    months: first and last month of the calendar. traits: what cleaning the file needs; all of it when not given.
+    Raises AgencyError when an expression is not valid.
     """
     feed: Feed = agency.feeds[feed_name]
     mapping: EntityMapping = feed.entities[entity_name]
@@ -171,7 +196,8 @@ def compile_entity(
     for field in entity.fields:
         expression = mapping.fields.get(field.name)
         columns = _columns_of(expression, f"{where}.fields.{field.name}") if expression else ()
-        fields.append(_Mapped(field, expression, columns))
+        shown = columns if traits is None else tuple(c for c in columns if c in traits.withheld)
+        fields.append(_Mapped(field, expression, columns, shown if agency.withheld else ()))
     mapped = [m for m in fields if m.expression]
     used = {c for m in mapped for c in m.columns}
     if mapping.where:
@@ -180,11 +206,11 @@ def compile_entity(
     if version_column:
         used.add(version_column)
 
-    withheld = sorted({c for m in mapped for c in m.columns}) if agency.withheld else []
+    traits = traits or Traits(padded=frozenset(used), withheld=frozenset(used))
+    withheld = sorted({c for m in mapped for c in m.columns} & traits.withheld) if agency.withheld else []
     source = ["_row", *(_clean(agency, c) for c in sorted(used))]
-    source += [
-        f"coalesce(trim({name(c)}) in ({_list(agency.withheld)}), false) as {name('_withheld_' + c)}" for c in withheld
-    ]
+    source += [f"{_any_of(name(c), agency.withheld)} as {name('_withheld_' + c)}" for c in withheld]
+    trimmed = ["_row", *(f"trim({name(c)}) as {name(c)}" if c in traits.padded else name(c) for c in sorted(used))]
     expressed = ["_row"]
     expressed.append(
         f"cast({name(version_column)} as varchar) as _version"
@@ -193,15 +219,14 @@ def compile_entity(
     )
     for m in mapped:
         expressed.append(f"cast(({m.expression}) as varchar) as {m.field.name}")
-        if agency.withheld and m.columns:
-            flags = " or ".join(name("_withheld_" + c) for c in m.columns)
-            expressed.append(f"({flags}) as _withheld__{m.field.name}")
+        if m.withheld_columns and m.field.kind in ("code", "answer"):
+            expressed.append(f"{_is_withheld(m)} as _withheld__{m.field.name}")
+    expressed.append(f"{_withheld_fields(mapped)} as withheld_fields")
     timed = [m for m in mapped if m.field.kind == "timestamp"]
     typed = ["*", *(f"try_cast({m.field.name} as timestamp) as _local__{m.field.stem}" for m in timed)]
     numbers = [m for m in mapped if m.field.kind == "integer"]
     answers = [m for m in mapped if m.field.kind == "answer"]
     typed += [f"try_cast({m.field.name} as integer) as _number__{m.field.name}" for m in numbers]
-    typed += [f"{_answer(agency, m.field.name)} as _answer__{m.field.name}" for m in answers]
     month_fields = [m for m in timed if m.field.name in entity.month_from]
     month_fields.sort(key=lambda m: entity.month_from.index(m.field.name))
     event_local = (
@@ -227,18 +252,24 @@ def compile_entity(
         f"{_validity(agency, m.field)}"
         for m in coded_fields
     )
+    joins += "".join(
+        f"\nleft join answer as _answer__{m.field.name} on upper(dated.{m.field.name}) = _answer__{m.field.name}.word"
+        for m in answers
+    )
     final = _final_columns(agency, entity, fields)
     final += [f"{text(source_file)} as source_file", "_row as source_row", "_version"]
     final += [
         _rule(entity, mapped, numbers, answers, timed, months, part) + f" as {part}" for part in ("_rule", "_field")
     ]
     ctes = [
-        f"source as (\n    select\n        {_lines(source)}\n    from raw\n)",
+        f"trimmed as (\n    select\n        {_lines(trimmed)}\n    from raw\n)",
+        f"source as (\n    select\n        {_lines(source)}\n    from trimmed\n)",
         f"expressed as (\n    select\n        {_lines(expressed)}\n    from source\n"
         f"{f'    where ({mapping.where})' if mapping.where else ''}\n)",
         f"typed as (\n    select\n        {_lines(typed)}\n    from expressed\n)",
         f"dated as (\n    select\n        {_lines(dated)}\n    from typed\n)",
         *(_code_map(agency, list_name) for list_name in lists),
+        *([_answer_map(agency)] if answers else []),
     ]
     return "with " + ",\n".join(ctes) + f"\nselect\n    {_lines(final, 4)}\nfrom dated\n{joins}\n"
 
@@ -272,10 +303,22 @@ def _final_columns(agency: Agency, entity: Entity, fields: list[_Mapped]) -> lis
     out = [f"{text(agency.id)} as agency_id", f"{_id(agency, tuple(key_parts))} as {entity.id}", "month", "month_basis"]
     for m in fields:
         out += _field_columns(agency, m) if m.field.stem + "_id" != entity.id else [_text_column(m)]
-    flags = [m for m in sorted(fields, key=lambda m: m.field.name) if agency.withheld and m.columns]
-    listed = ", ".join(f"case when _withheld__{m.field.name} then {text(m.field.name)} end" for m in flags)
-    out.append(f"concat_ws(',', {listed}) as withheld_fields" if flags else "'' as withheld_fields")
+    out.append("withheld_fields")
     return out
+
+
+def _is_withheld(m: _Mapped) -> str:
+    return "(" + " or ".join(f"coalesce({name('_withheld_' + c)}, false)" for c in m.withheld_columns) + ")"
+
+
+def _withheld_fields(mapped: list[_Mapped]) -> str:
+    """Names of the fields whose source value was withheld, sorted, with commas between."""
+    flagged = [m for m in sorted(mapped, key=lambda m: m.field.name) if m.withheld_columns]
+    if not flagged:
+        return "''"
+    listed = ", ".join(f"case when {_is_withheld(m)} then {text(m.field.name)} end" for m in flagged)
+    any_column = " or ".join(sorted({name("_withheld_" + c) for m in flagged for c in m.withheld_columns}))
+    return f"case when {any_column} then concat_ws(',', {listed}) else '' end"
 
 
 def _text_column(m: _Mapped) -> str:
@@ -285,11 +328,12 @@ def _text_column(m: _Mapped) -> str:
 def _field_columns(agency: Agency, m: _Mapped) -> list[str]:
     """Select items of one field; a field that the agency does not map is null or not_recorded."""
     field, stem = m.field, m.field.stem
-    is_withheld = f"coalesce(_withheld__{field.name}, false)" if agency.withheld and m.columns else "false"
+    is_withheld = f"_withheld__{field.name}" if m.withheld_columns else "false"
     if field.kind == "answer":
         if not m.expression:
             return [f"'not_recorded' as {field.name}"]
-        return [f"case when {is_withheld} then 'withheld' else _answer__{field.name} end as {field.name}"]
+        answer = f"when dated.{field.name} is null then 'not_recorded' else _answer__{field.name}.code"
+        return [f"case when {is_withheld} then 'withheld' {answer} end as {field.name}"]
     if field.kind == "code":
         if not m.expression:
             return [f"'not_recorded' as {field.name}", f"cast(null as varchar) as {stem}_local"]
@@ -329,7 +373,10 @@ def _rule(entity, mapped, numbers, answers, timed, months, part: str) -> str:
         ("not_a_number", m.field.name, f"dated.{m.field.name} is not null and _number__{m.field.name} is null")
         for m in numbers
     ]
-    cases += [("not_an_answer", m.field.name, f"_answer__{m.field.name} is null") for m in answers]
+    cases += [
+        ("not_an_answer", m.field.name, f"dated.{m.field.name} is not null and _answer__{m.field.name}.code is null")
+        for m in answers
+    ]
     cases.append(
         (
             "month_out_of_range",

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.agencies import Agency, compile_entity
+from orchestration.agencies import Agency, compile_entity, find_traits, source_columns
 from orchestration.agencies.mapping import name, text
 from orchestration.engine import connect
 from orchestration.landing import LandedFile, Manifest, Refusal, read_raw
@@ -141,31 +141,49 @@ def _file_version(agency: Agency, landed: LandedFile) -> str | None:
     return found.group(1) if found else ""
 
 
-def _copy_entity(
-    con, settings: Settings, agency: Agency, entity: Entity, landed: LandedFile, incoming: Path
-) -> dict[str, int]:
-    """Writes the accepted rows of table `mapped` by month, and their identity; returns rows by month."""
+REJECTED = "_rejected"
+
+
+def _write_entity(
+    con, settings: Settings, agency: Agency, entity: Entity, landed: LandedFile, sql: str, incoming: Path
+) -> dict:
+    """Writes the rows of one entity by month, and their identity, to `incoming`; fills table `rejected`.
+
+    Returns {landed rows this applies to, rejected, months: {month: rows}}.
+    """
     stem = landed.sha256[:16]
     columns = ", ".join(c.name for c in entity.columns if c.name not in ("agency_id", "month"))
     rows = incoming / "input" / entity.name
     rows.mkdir(parents=True)
     con.execute(
-        f"copy (select agency_id, month, {columns}, _version as source_version from mapped where _rule is null)"
+        f"copy (select agency_id, case when _rule is null then month else '{REJECTED}' end as month, {columns},"
+        f" _version as source_version, _rule, _field from ({sql}) as mapped)"
         f" to {text(str(rows))} (format parquet, partition_by (agency_id, month), filename_pattern '{stem}_{{i}}', overwrite_or_ignore)"
     )
+    rejects = rows / f"agency_id={agency.id}" / f"month={REJECTED}"
+    if rejects.exists():
+        con.execute(
+            f"insert into rejected select ?, source_row, _rule, _field from read_parquet({text(str(rejects / '*.parquet'))})",
+            [entity.name],
+        )
+        shutil.rmtree(rejects)
+    con.execute("insert into rejected select ?, source_row, 'line_malformed', '' from malformed", [entity.name])
+    (rejected,) = con.execute("select count(*) from rejected where entity = ?", [entity.name]).fetchone()
     mapped = agency.feeds[landed.feed].entities[entity.name].fields
     persons = [c.name for c in entity.identity_columns if c.name in mapped]
     if persons:
         store = incoming / "identity" / entity.name / f"agency_id={agency.id}"
         store.mkdir(parents=True)
         known = " or ".join(f"{c} is not null" for c in persons)
+        kept = " and source_row not in (select source_row from rejected)" if rejected else ""
         con.execute(
-            f"copy (select {entity.id}, {', '.join(persons)}, source_file, source_row from mapped where _rule is null and ({known}))"
+            f"copy (select {entity.id}, {', '.join(persons)}, source_file, source_row from ({sql}) as mapped where ({known}){kept})"
             f" to {text(str(store / f'{stem}.parquet'))} (format parquet)"
         )
-    return dict(
-        con.execute("select month, count(*) from mapped where _rule is null group by month order by month").fetchall()
-    )
+    months: dict[str, int] = defaultdict(int)
+    for path in sorted(rows.glob("*/*/*.parquet")):
+        months[path.parent.name.removeprefix("month=")] += _rows_in(con, path)
+    return {"rejected": rejected, "months": dict(sorted(months.items()))}
 
 
 def _read_file(settings: Settings, agency: Agency, landed: LandedFile, incoming: Path, say: Say) -> dict:
@@ -177,33 +195,24 @@ def _read_file(settings: Settings, agency: Agency, landed: LandedFile, incoming:
     rejected_file.parent.mkdir(parents=True, exist_ok=True)
     with _scratch(settings) as con:
         rows_landed = read_raw(con, settings.landing / landed.path, feed)
+        con.execute("set preserve_insertion_order = false")  # every row carries its number
         con.execute("create temp table rejected (entity varchar, source_row bigint, rule varchar, field varchar)")
+        traits = find_traits(con, agency, source_columns(agency, landed.feed))
         for entity_name in feed.entities:
             months = (settings.first_month, settings.last_month)
-            sql = compile_entity(agency, landed.feed, entity_name, landed.sha256, _file_version(agency, landed), months)
+            sql = compile_entity(
+                agency, landed.feed, entity_name, landed.sha256, _file_version(agency, landed), months, traits
+            )
             try:
-                con.execute(f"create or replace temp table mapped as {sql}")
+                written = _write_entity(con, settings, agency, standard[entity_name], landed, sql, incoming)
             except duckdb.Error as error:
                 raise Refusal(
                     "mapping_failed",
                     f"an expression of {entity_name} failed on a row of the file ({type(error).__name__})",
                     "Use try_cast and try_strptime in agency.yml, so that one bad row is rejected alone.",
                 ) from None
-            by_month = _copy_entity(con, settings, agency, standard[entity_name], landed, incoming)
-            con.execute(
-                "insert into rejected select ?, source_row, _rule, _field from mapped where _rule is not null",
-                [entity_name],
-            )
-            con.execute("insert into rejected select ?, source_row, 'line_malformed', '' from malformed", [entity_name])
-            (mapped,) = con.execute("select count(*) from mapped").fetchone()
-            (malformed,) = con.execute("select count(*) from malformed").fetchone()
-            (rejected,) = con.execute("select count(*) from rejected where entity = ?", [entity_name]).fetchone()
-            entities[entity_name] = {
-                "landed": rows_landed,
-                "rejected": rejected,
-                "not_applicable": rows_landed - malformed - mapped,
-                "months": by_month,
-            }
+            applies = sum(written["months"].values()) + written["rejected"]
+            entities[entity_name] = {"landed": rows_landed, "not_applicable": rows_landed - applies, **written}
         con.execute(f"copy (select * from rejected order by all) to {text(str(rejected_file))} (format parquet)")
         rejected_file.chmod(0o600)
     rejects = max(e["rejected"] for e in entities.values())
