@@ -75,6 +75,9 @@ def run(agencies, first, last, drop) -> None:
 
 
 def _run(settings, agencies=(), first=None, last=None, drop=None):
+    import warnings
+
+    warnings.simplefilter("ignore")  # Dagster's notes on its own beta parameters
     from orchestration.agencies import AgencyError
     from orchestration.run import RunError, run_road
 

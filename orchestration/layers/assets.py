@@ -19,7 +19,7 @@ from orchestration.layers.gates import judge_input, judge_layer, stopping, thres
 from orchestration.layers.input import build_input, load_state
 from orchestration.layers.ledger import EVERY_AGENCY, new_write_id
 from orchestration.layers.lock import writer_lock
-from orchestration.layers.models import DBT_LAYERS, Warehouse
+from orchestration.layers.models import DBT_LAYERS, Warehouse, selection
 from orchestration.layers.months import UNKNOWN, month_range, partition_keys
 from orchestration.release import publish as release
 from orchestration.settings import Settings
@@ -27,13 +27,6 @@ from orchestration.standard import load_standard
 
 Report = Callable[[str, str], None]  # (layer, what it says)
 SINGLE_RUN = dg.BackfillPolicy.single_run()
-FOLDERS = {
-    "staging": "path:models/staging",
-    "marts": "path:models/intermediate path:models/marts",
-    "metrics": "path:models/metrics",
-}
-
-
 @dataclass
 class Road:
     """What every asset of one code location shares."""
@@ -237,7 +230,7 @@ def dbt_layer(road: Road, layer: str, translator: Translator) -> tuple[dg.Assets
 
     @dbt_assets(
         manifest=project.manifest,
-        select=FOLDERS[layer],
+        select=selection(layer),
         name=f"{layer}_layer",
         partitions_def=road.partitions,
         backfill_policy=SINGLE_RUN,
@@ -247,8 +240,10 @@ def dbt_layer(road: Road, layer: str, translator: Translator) -> tuple[dg.Assets
     def tables(context):
         with road.step(layer) as say:
             road.warehouse.build(layer, road.months(context), say)
-        for key in context.selected_asset_keys:
-            yield dg.MaterializeResult(asset_key=key)
+        for model in project.layer(layer):  # parents first
+            key = dg.AssetKey([model.schema, model.name])
+            if key in context.selected_asset_keys:
+                yield dg.MaterializeResult(asset_key=key)
 
     judged = [dg.AssetKey([m.schema, m.name]) for m in project.layer(layer) if m.materialized != "view"]
 
@@ -362,7 +357,7 @@ def judge_release(warehouse: Warehouse) -> bool:
     folder = settings.releases / release.CANDIDATE
     digest = release.candidate_digest(folder)
     with TemporaryDirectory(dir=settings.results) as scratch:
-        database = Path(scratch) / "release.duckdb"
+        database = Path(scratch) / "gate.duckdb"
         release.candidate_database(folder, database)
         results = judge("release", database, [], thresholds(settings), settings.results)
     return warehouse.ledger.record("release", release.RELEASE_GATE, digest, [_finding(r) for r in results])

@@ -25,42 +25,59 @@ def expected(
     seeds: Mapping[str, str],
     versions: Mapping[str, str],
     input_months: Mapping[str, Mapping[str, str]],
-    facts: str,
+    facts: Mapping[str, Mapping[str, str]],
 ) -> dict[str, dict[Partition, str]]:
     """Fingerprints that every partition should have, by layer: {layer: {(table, month): fingerprint}}.
 
     models: by unique id, parents first. seeds: {unique id: digest}. input_months: {month: {agency_id: fingerprint}} of
-    the rows that the warehouse should hold. facts: digest of the agency-level tables.
+    the rows that the warehouse should hold. facts: {agency-level table: {agency_id: digest of its rows}}.
     """
-    months = sorted(input_months)
-    by_model: dict[str, dict[str, str]] = {}
+    made: dict[str, dict[str, str]] = {}  # {model: {month or '*': fingerprint}}
+    by_agency: dict[str, dict[str, str]] = {}  # whole tables made of agency-level tables alone
     out: dict[str, dict[Partition, str]] = {}
     for unique_id, model in models.items():
-        fixed = [model.digest, versions, [seeds[p] for p in model.parents if p in seeds]]
-        made = {}
-        for month in months if model.is_partitioned or model.materialized == "view" else [WHOLE]:
-            read = sorted(widen([month], model.lookback, model.lookahead)) if month != WHOLE else months
-            parts = []
-            for parent in model.parents:
-                if parent in by_model:
-                    of_parent = by_model[parent]
-                    parts.append([of_parent.get(WHOLE) or [of_parent.get(m) for m in read]])
-                elif parent.startswith("source."):
-                    parts.append(_source(parent, read, month, input_months, facts))
-            made[month] = digest(fixed, month, parts)
-        by_model[unique_id] = made
+        code = [model.digest, versions, [seeds[p] for p in model.parents if p in seeds]]
+        if model.is_partitioned or model.materialized == "view":
+            made[unique_id] = {
+                month: digest(code, month, [_read(p, model, month, made, by_agency, input_months, facts) for p in model.parents])
+                for month in sorted(input_months)
+            }
+        else:
+            parents = [p for p in model.parents if p not in seeds]
+            agencies = {a for p in parents for a in (by_agency.get(p) or facts.get(_table(p), {}))}
+            if agencies and all(p in by_agency or _table(p) in facts for p in parents):
+                by_agency[unique_id] = {a: digest(code, [(by_agency.get(p) or facts[_table(p)]).get(a) for p in parents]) for a in agencies}
+            whole = [by_agency.get(p) or made.get(p) or facts.get(_table(p)) or _all_input(p, input_months) for p in parents]
+            made[unique_id] = {WHOLE: digest(code, whole)}
         if model.materialized != "view":
-            out.setdefault(model.layer, {}).update({(model.name, month): value for month, value in made.items()})
+            out.setdefault(model.layer, {}).update({(model.name, month): value for month, value in made[unique_id].items()})
     return out
 
 
-AGENCY_TABLES = ("agency", "agency_field", "agency_code", "agency_month", "reconciliation")
+def _table(unique_id: str) -> str:
+    """The table of a source in schema input; empty for anything else."""
+    return unique_id.rsplit(".", 1)[-1] if unique_id.startswith("source.") and unique_id.split(".")[-2] == "input" else ""
 
 
-def _source(unique_id: str, read: list[str], month: str, input_months, facts: str):
-    if unique_id.rsplit(".", 1)[-1] in AGENCY_TABLES:
-        return facts
-    if unique_id.split(".")[-2] != "input":
-        return ""  # the layer window: which rows to write, not what they say
-    wanted = input_months if month == WHOLE else {m: input_months.get(m) for m in read}
-    return {m: dict(v) for m, v in wanted.items() if v}
+def _all_input(unique_id: str, input_months) -> dict:
+    return {m: dict(v) for m, v in input_months.items()} if _table(unique_id) else {}
+
+
+def _read(parent: str, model: Model, month: str, made, by_agency, input_months, facts):
+    """What a partition reads of one parent: of agency-level tables the rows of its own agencies only."""
+    agencies = sorted(input_months[month])
+    if parent in by_agency:
+        return [by_agency[parent].get(a) for a in agencies]
+    if parent in made:
+        months = widen([month], model.lookback, model.lookahead)
+        return made[parent].get(WHOLE) or [made[parent].get(m) for m in sorted(months)]
+    if _table(parent) == MONTHS:
+        return agencies
+    if _table(parent) in facts:
+        return [facts[_table(parent)].get(a) for a in agencies]
+    if _table(parent):
+        return {m: dict(input_months.get(m, {})) for m in widen([month], model.lookback, model.lookahead)}
+    return None  # a seed stands in the code; the layer window says which rows to write, not what they say
+
+
+MONTHS = "agency_month"

@@ -49,7 +49,7 @@ def judge_input(warehouse: Warehouse, agency_id: str, requested: Iterable[str]) 
     seen = {m: state.months[m]["write_id"] for m in months}
     window = [(agency_id, m) for m in months]
     with TemporaryDirectory(dir=settings.results) as folder:
-        database = Path(folder) / "input.duckdb"
+        database = Path(folder) / "gate.duckdb"
         with connect(database) as con:
             create_input_views(con, settings, window)
         results = judge("input", database, window, thresholds(settings), settings.results)

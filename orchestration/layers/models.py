@@ -89,12 +89,15 @@ class Warehouse:
                     found.setdefault(month, {})[agency] = fingerprint
         return found
 
-    def facts(self) -> str:
-        """Digest of the agency-level tables."""
+    def facts(self) -> dict[str, dict[str, str]]:
+        """Digests of the agency-level tables: {table: {agency_id: digest}}."""
         states = {a: load_state(self.settings, a) for a in input_agencies(self.settings)}
-        return digest(
-            [[a, s.agency, s.fields, s.codes, s.reconciliation(a), sorted(s.months)] for a, s in states.items()]
-        )
+        return {
+            "agency": {a: digest(s.agency) for a, s in states.items()},
+            "agency_field": {a: digest(s.fields) for a, s in states.items()},
+            "agency_code": {a: digest(s.codes) for a, s in states.items()},
+            "reconciliation": {a: digest(s.reconciliation(a)) for a, s in states.items()},
+        }
 
     def expected(self) -> dict[str, dict[tuple[str, str], str]]:
         return expected(self.project.models, self.project.seeds, versions(), self.wanted(), self.facts())
@@ -166,7 +169,7 @@ class Warehouse:
         self._load_seeds()
         if layer == "staging":
             self.ledger.set_fingerprints("staging", {(LOADED, a, m): f for (a, m), f in taken.items()})
-        self.project.invoke("run", "--select", *(f"path:models/{f}" for f in _folders(layer)))
+        self.project.invoke("run", "--select", *selection(layer).split())
         made = {
             (t, EVERY_AGENCY, m): f for (t, m), f in self.expected().get(layer, {}).items() if m in {*months, WHOLE}
         }
@@ -223,8 +226,9 @@ class Warehouse:
             con.executemany("insert into meta.seed_write values (?, ?)", list(changed.items()))
 
 
-def _folders(layer: str) -> list[str]:
-    return ["intermediate", "marts"] if layer == "marts" else [layer]
+def selection(layer: str) -> str:
+    """dbt's selection of the models of a layer; intermediate views are built with the marts."""
+    return " ".join(f"config.schema:{schema}" for schema in (("intermediate", "marts") if layer == "marts" else (layer,)))
 
 
 def _window_rows(agency: str, month: str) -> list[tuple[str, str, int, str]]:

@@ -1,0 +1,46 @@
+{# Percentile between the two nearest values. Nulls are left out. Gives null for no values. #}
+{% macro percentile_interpolated(column, share) -%}
+    {{ return(adapter.dispatch('percentile_interpolated')(column, share)) }}
+{%- endmacro %}
+
+{% macro default__percentile_interpolated(column, share) -%}
+    percentile_cont({{ share }}) within group (order by {{ column }})
+{%- endmacro %}
+
+
+{# The smallest value that at least this share of the values do not exceed. Nulls are left out. #}
+{% macro percentile_nearest_rank(column, share) -%}
+    {{ return(adapter.dispatch('percentile_nearest_rank')(column, share)) }}
+{%- endmacro %}
+
+{% macro default__percentile_nearest_rank(column, share) -%}
+    percentile_disc({{ share }}) within group (order by {{ column }})
+{%- endmacro %}
+
+
+{# The distinct texts of a group in order, joined. #}
+{% macro string_agg_sorted(column, separator) -%}
+    {{ return(adapter.dispatch('string_agg_sorted')(column, separator)) }}
+{%- endmacro %}
+
+{% macro default__string_agg_sorted(column, separator) -%}
+    array_join(array_sort(collect_set({{ column }})), '{{ separator }}')
+{%- endmacro %}
+
+{% macro duckdb__string_agg_sorted(column, separator) -%}
+    string_agg(distinct {{ column }}, '{{ separator }}' order by {{ column }})
+{%- endmacro %}
+
+
+{# The id of the row with the earliest instant; the smaller id wins a tie. Rows without an instant are left out. #}
+{% macro id_of_earliest(id, instant) -%}
+    {{ return(adapter.dispatch('id_of_earliest')(id, instant)) }}
+{%- endmacro %}
+
+{% macro default__id_of_earliest(id, instant) -%}
+    min_by({{ id }}, struct({{ instant }}, {{ id }})) filter (where {{ instant }} is not null)
+{%- endmacro %}
+
+{% macro duckdb__id_of_earliest(id, instant) -%}
+    min_by({{ id }}, row({{ instant }}, {{ id }})) filter (where {{ instant }} is not null)
+{%- endmacro %}

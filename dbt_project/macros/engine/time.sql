@@ -1,0 +1,42 @@
+{# Whole seconds from one instant to another; both instants are cut to the second first. #}
+{% macro seconds_between(start_at, end_at) -%}
+    {{ return(adapter.dispatch('seconds_between')(start_at, end_at)) }}
+{%- endmacro %}
+
+{% macro default__seconds_between(start_at, end_at) -%}
+    (unix_timestamp({{ end_at }}) - unix_timestamp({{ start_at }}))
+{%- endmacro %}
+
+{# Two epochs are subtracted: date_diff would load the calendar for each row and is thirty times slower. #}
+{% macro duckdb__seconds_between(start_at, end_at) -%}
+    (epoch_us({{ end_at }}) // 1000000 - epoch_us({{ start_at }}) // 1000000)
+{%- endmacro %}
+
+
+{# Number of the weekday of a date: 1 is Monday, 7 is Sunday. #}
+{% macro iso_day_of_week(day) -%}
+    {{ return(adapter.dispatch('iso_day_of_week')(day)) }}
+{%- endmacro %}
+
+{# Spark counts from Monday = 0. #}
+{% macro default__iso_day_of_week(day) -%}
+    (weekday({{ day }}) + 1)
+{%- endmacro %}
+
+{% macro duckdb__iso_day_of_week(day) -%}
+    isodow({{ day }})
+{%- endmacro %}
+
+
+{# One row a day, both ends included; the column is calendar_date. #}
+{% macro days(first_day, last_day) -%}
+    {{ return(adapter.dispatch('days')(first_day, last_day)) }}
+{%- endmacro %}
+
+{% macro default__days(first_day, last_day) -%}
+    select explode(sequence(date '{{ first_day }}', date '{{ last_day }}', interval 1 day)) as calendar_date
+{%- endmacro %}
+
+{% macro duckdb__days(first_day, last_day) -%}
+    select cast(unnest(generate_series(date '{{ first_day }}', date '{{ last_day }}', interval 1 day)) as date) as calendar_date
+{%- endmacro %}

@@ -1,0 +1,64 @@
+{#
+  What all metric tables share. A metric starts from its rows in int_metric_availability (one per agency, month
+  and identification method, alias metric_row) and joins what was counted (alias counted).
+#}
+
+{# Ways of naming the population of a time, workload or cost metric: all calls, and BH calls by each flag that exists. #}
+{% macro population_methods() -%}
+    {{ return(['not_applicable', 'call_type_initial', 'call_type_final', 'field_form']) }}
+{%- endmacro %}
+
+{# The rows of a relation, once for each population that they belong to. #}
+{% macro by_population(relation) -%}
+    {%- for method in population_methods() %}
+    select
+        *,
+        '{{ method }}' as identification_method_code
+    from {{ relation }}
+    {%- if method != 'not_applicable' %}
+    where bh_{{ method }} = 'yes'
+    {%- endif %}
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+{%- endmacro %}
+
+{# The first columns of every metric table. #}
+{% macro metric_columns(population_code=none) -%}
+    metric_row.agency_id,
+        metric_row.month,
+        metric_row.metric_id,
+        metric_row.identification_method_code,
+        {% if population_code -%}
+        '{{ population_code }}'
+        {%- else -%}
+        case when metric_row.identification_method_code = 'not_applicable' then 'all' else 'bh' end
+        {%- endif %} as population_code,
+        metric_row.availability_code,
+        metric_row.availability_reason
+{%- endmacro %}
+
+{# A count is zero where nothing was counted, and null where the metric is not available. #}
+{% macro available_count(column) -%}
+    cast(case when metric_row.availability_code = 'available' then coalesce(counted.{{ column }}, 0) end as bigint)
+            as {{ column }}
+{%- endmacro %}
+
+{# A value is null where the metric is not available, whatever was computed. #}
+{% macro available_value(column) -%}
+    case when metric_row.availability_code = 'available' then counted.{{ column }} end as {{ column }}
+{%- endmacro %}
+
+{# A share of a count of at least one, rounded; null for a denominator of zero. #}
+{% macro share(numerator, denominator) -%}
+    case when {{ denominator }} > 0 then round(cast({{ numerator }} as double) / {{ denominator }}, 6) end
+{%- endmacro %}
+
+{# Seconds as hours, rounded. Null if there was something to count and nothing of it is known: that is not zero hours. #}
+{% macro known_hours(seconds, known_count, response_count) -%}
+    case
+        when {{ known_count }} > 0 or {{ response_count }} = 0
+            then round(cast(coalesce({{ seconds }}, 0) as double) / 3600, 4)
+    end
+{%- endmacro %}

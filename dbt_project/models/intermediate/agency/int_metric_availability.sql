@@ -1,0 +1,113 @@
+-- Grain: one row per agency and month of the window, metric, and way of identifying behavioral-health calls.
+with agency_month as (
+    select * from {{ ref('stg_agency_month') }} as agency_month
+    where {{ in_window('agency_month') }}
+),
+
+requirement as (
+    select * from {{ ref('codes_metric_requirement') }}
+),
+
+metric_row as (
+    select distinct
+        metric_id,
+        identification_method_code
+    from requirement
+),
+
+required_entity as (
+    select distinct
+        metric_id,
+        identification_method_code,
+        entity
+    from requirement
+),
+
+agency_field as (
+    select * from {{ ref('stg_agency_field') }}
+    where is_mapped
+),
+
+row_count as (
+    select * from {{ ref('fct_agency_month') }} as row_count
+    where {{ in_window('row_count') }}
+),
+
+-- A field that the agency does not send.
+missing_field as (
+    select
+        agency_month.agency_id,
+        agency_month.month,
+        requirement.metric_id,
+        requirement.identification_method_code,
+        requirement.reason
+    from agency_month
+    cross join requirement
+    left join agency_field
+        on
+            agency_month.agency_id = agency_field.agency_id
+            and requirement.entity = agency_field.entity
+            and requirement.field = agency_field.field
+    where agency_field.agency_id is null
+),
+
+sent_entity as (
+    select distinct
+        agency_id,
+        entity
+    from agency_field
+),
+
+-- A month without a row of an entity that the agency does send is a gap, not a zero.
+missing_row as (
+    select
+        row_count.agency_id,
+        row_count.month,
+        required_entity.metric_id,
+        required_entity.identification_method_code,
+        'This month has no rows of ' || required_entity.entity || '.' as reason
+    from row_count
+    inner join required_entity on row_count.entity = required_entity.entity
+    inner join sent_entity
+        on
+            row_count.agency_id = sent_entity.agency_id
+            and row_count.entity = sent_entity.entity
+    where row_count.row_count = 0
+),
+
+gap as (
+    select * from missing_field
+    union all
+    select * from missing_row
+),
+
+gap_text as (
+    select
+        agency_id,
+        month,
+        metric_id,
+        identification_method_code,
+        {{ string_agg_sorted('reason', ' ') }} as availability_reason
+    from gap
+    group by agency_id, month, metric_id, identification_method_code
+),
+
+final as (
+    select
+        agency_month.agency_id,
+        agency_month.month,
+        metric_row.metric_id,
+        metric_row.identification_method_code,
+        case when gap_text.agency_id is null then 'available' else 'not_available' end as availability_code,
+        coalesce(gap_text.availability_reason, '') as availability_reason
+    from agency_month
+    cross join metric_row
+    left join gap_text
+        on
+            agency_month.agency_id = gap_text.agency_id
+            and agency_month.month = gap_text.month
+            and metric_row.metric_id = gap_text.metric_id
+            and metric_row.identification_method_code = gap_text.identification_method_code
+)
+
+select * from final

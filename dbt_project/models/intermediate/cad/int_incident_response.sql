@@ -1,0 +1,71 @@
+-- Grain: one row per agency and CAD event of the window that has unit responses in its month or the month after.
+with incident as (
+    select * from {{ ref('stg_incident') }} as incident
+    where {{ in_window('incident') }}
+),
+
+unit_response as (
+    select * from {{ ref('stg_unit_response') }} as unit_response
+    where {{ in_window('unit_response', lookahead_months=1) }}
+),
+
+summed as (
+    select
+        incident.agency_id,
+        incident.incident_id,
+        min(unit_response.response_scope_code) as response_scope_code,
+        min(unit_response.response_scope_code) <> max(unit_response.response_scope_code) as is_mixed,
+        min(unit_response.dispatched_at) as first_dispatched_at,
+        min(unit_response.enroute_at) as first_enroute_at,
+        min(unit_response.on_scene_at) as first_on_scene_at,
+        max(unit_response.cleared_at) as last_cleared_at,
+        {{ id_of_earliest('unit_response.unit_response_id', 'unit_response.on_scene_at') }}
+            as first_arriving_unit_response_id,
+        count(*) as row_count,
+        count(unit_response.on_scene_at) as arrived_count,
+        count(unit_response.task_seconds) as task_count,
+        count(unit_response.task_seconds * unit_response.officer_count) as officer_known_count,
+        count(unit_response.task_seconds * unit_response.clinician_count) as clinician_known_count,
+        sum(unit_response.task_seconds) as task_seconds,
+        sum(unit_response.task_seconds * unit_response.officer_count) as officer_seconds,
+        sum(unit_response.task_seconds * unit_response.clinician_count) as clinician_seconds
+    from unit_response
+    inner join incident
+        on
+            unit_response.agency_id = incident.agency_id
+            and unit_response.incident_id = incident.incident_id
+    where {{ months_near('incident', 'unit_response', lookahead_months=1) }}
+    group by incident.agency_id, incident.incident_id
+),
+
+-- First times over all units say nothing of how many units came, or for how long.
+scoped as (
+    select
+        *,
+        response_scope_code = 'unit' and not is_mixed as is_by_unit
+    from summed
+),
+
+-- A sum over units is the event's only if every unit's part is known.
+final as (
+    select
+        agency_id,
+        incident_id,
+        first_dispatched_at,
+        first_enroute_at,
+        first_on_scene_at,
+        last_cleared_at,
+        first_arriving_unit_response_id,
+        case when is_mixed then 'mixed' else response_scope_code end as response_scope_code,
+        case when is_by_unit then row_count end as unit_count,
+        case when is_by_unit then arrived_count end as arrived_unit_count,
+        case when is_by_unit then task_count end as task_valid_unit_count,
+        cast(case when is_by_unit and task_count = row_count then task_seconds end as bigint) as unit_seconds,
+        cast(case when is_by_unit and officer_known_count = row_count then officer_seconds end as bigint)
+            as officer_seconds,
+        cast(case when is_by_unit and clinician_known_count = row_count then clinician_seconds end as bigint)
+            as clinician_seconds
+    from scoped
+)
+
+select * from final
