@@ -201,8 +201,8 @@ class _Table:
         return _by_place(rows)
 
     def _applicable(self, check: Check, found: Places) -> Places:
-        """For a query, the eligible rows are the table's own (and those of `over`), not those it returned."""
-        rows = dict(self.rows)
+        """For a query, the eligible rows are the table's own, or those of `over`; not those it returned."""
+        rows: dict[Place, int] = {} if check.over else dict(self.rows)
         for table in check.over:
             schema, _, table_name = table.rpartition(".")
             other = self.frame.seen(f"{name(schema)}.{name(table_name)}")

@@ -31,7 +31,7 @@ Kinds (SQL is DuckDB's; a row whose condition is null does not fail):
 
 With violation and share: `of` (the condition of rows that count at all) and `columns_like` (a regular
 expression; the condition is asked of each matching `{column}`; none matching is not applicable). With query:
-`over` (further tables whose rows make the check applicable). SQL may say {rows} (the table's rows in the
+`over` (tables whose rows make the check applicable, instead of its own). SQL may say {rows} (the table's rows in the
 window), {window} (a relation of agency_id, month), {agencies} (a relation of agency_id), {answers},
 {interval_statuses}, {threshold} and {table}. A table may have several suites. `each: [a, b]` repeats a check
 with {each} replaced.

@@ -1,7 +1,7 @@
 """Dagster's run history in SQLite with kept connections.
 
 Dagster's own SQLite storages open a new connection for every event (8 ms each here, 250 events in a one-month run).
-These subclasses keep one connection per thread and sync at checkpoints; the gates' ledger does not depend on them.
+These subclasses keep their connections and sync at checkpoints; the gates' ledger does not depend on them.
 Leans on private members of the pinned dagster; tests/unit/test_history.py fails when they change.
 """
 
@@ -14,12 +14,14 @@ from functools import cache
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
 from dagster._core.storage.runs import SqliteRunStorage
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.pool import SingletonThreadPool
+from sqlalchemy.pool import QueuePool
 
 
 @cache
 def _engine(conn_string: str) -> Engine:
-    engine = create_engine(conn_string, poolclass=SingletonThreadPool, connect_args={"timeout": 60})
+    # A connection serves one thread at a time, and any thread may have it next.
+    arguments = {"timeout": 60, "check_same_thread": False}
+    engine = create_engine(conn_string, poolclass=QueuePool, pool_size=4, max_overflow=60, connect_args=arguments)
 
     @event.listens_for(engine, "connect")
     def _pragmas(connection, _record) -> None:

@@ -14,6 +14,7 @@ from orchestration.layers.input import build_input, load_state
 from orchestration.layers.lock import writer_lock
 from orchestration.layers.models import Warehouse
 from orchestration.layers.months import UNKNOWN
+from orchestration.release import publish as release
 from orchestration.settings import Settings
 
 
@@ -152,8 +153,9 @@ def run_road(
         readable = [n for n in names if n not in outcome.stopped]
         months = plan(settings, warehouse, readable, first, last)
         outcome.months = [m for m in months if m != WHOLE]
-        if not months:
-            report("run", "nothing is stale and every gate is open")
+        if not months and release.is_current(warehouse):
+            report("run", f"nothing is stale, every gate is open, and release {release.current_release(settings)} is current")
+            return outcome
         _run_graph(settings, warehouse, readable, months, report, outcome)
     return outcome
 

@@ -117,6 +117,8 @@ class Settings:
 DAGSTER_YAML = """\
 telemetry:
   enabled: false
+nux:
+  enabled: false
 event_log_storage:
   module: orchestration.history
   class: EventHistory

@@ -216,6 +216,17 @@ def load_manifest(settings: Settings, release: str) -> dict:
     return json.loads((settings.releases / release / "manifest.json").read_text())
 
 
+def _fingerprints(warehouse: Warehouse) -> dict[str, dict[str, str]]:
+    """What every partition is made of, by layer: {"table agency month": fingerprint}."""
+    return {layer: {f"{t} {a} {m}": v for (t, a, m), v in sorted(warehouse.ledger.fingerprints(layer).items())} for layer in DBT_LAYERS}
+
+
+def is_current(warehouse: Warehouse) -> bool:
+    """Whether the current release was made of what the warehouse is made of now."""
+    name = current_release(warehouse.settings)
+    return name is not None and load_manifest(warehouse.settings, name)["fingerprints"] == _fingerprints(warehouse)
+
+
 def publish(warehouse: Warehouse, folder: Path) -> tuple[str, bool]:
     """Makes the candidate the current release; (its id, whether it is new). The caller holds the writer lock."""
     settings = warehouse.settings
@@ -238,10 +249,7 @@ def publish(warehouse: Warehouse, folder: Path) -> tuple[str, bool]:
             ]
             for a in input_agencies(settings)
         },
-        "fingerprints": {
-            layer: {f"{t} {a} {m}": v for (t, a, m), v in sorted(warehouse.ledger.fingerprints(layer).items())}
-            for layer in DBT_LAYERS
-        },
+        "fingerprints": _fingerprints(warehouse),
         "versions": versions(),
         "tables": {m.name: _described(m) for m in describe_models(warehouse.project)},
         "gates": _gate_results(warehouse),

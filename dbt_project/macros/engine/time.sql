@@ -28,6 +28,20 @@
 {%- endmacro %}
 
 
+{# Month of a date, as 'YYYY-MM'. #}
+{% macro month_of(day) -%}
+    {{ return(adapter.dispatch('month_of')(day)) }}
+{%- endmacro %}
+
+{% macro default__month_of(day) -%}
+    date_format({{ day }}, 'yyyy-MM')
+{%- endmacro %}
+
+{% macro duckdb__month_of(day) -%}
+    strftime({{ day }}, '%Y-%m')
+{%- endmacro %}
+
+
 {# One row a day, both ends included; the column is calendar_date. #}
 {% macro days(first_day, last_day) -%}
     {{ return(adapter.dispatch('days')(first_day, last_day)) }}

@@ -3,14 +3,9 @@
   and identification method, alias metric_row) and joins what was counted (alias counted).
 #}
 
-{# Ways of naming the population of a time, workload or cost metric: all calls, and BH calls by each flag that exists. #}
-{% macro population_methods() -%}
-    {{ return(['not_applicable', 'call_type_initial', 'call_type_final', 'field_form']) }}
-{%- endmacro %}
-
-{# The rows of a relation, once for each population that they belong to. #}
+{# The rows of a relation, once for each population that they belong to: all calls, and BH calls by each flag there is. #}
 {% macro by_population(relation) -%}
-    {%- for method in population_methods() %}
+    {%- for method in ['not_applicable', 'call_type_initial', 'call_type_final', 'field_form'] %}
     select
         *,
         '{{ method }}' as identification_method_code
@@ -55,10 +50,7 @@
     case when {{ denominator }} > 0 then round(cast({{ numerator }} as double) / {{ denominator }}, 6) end
 {%- endmacro %}
 
-{# Seconds as hours, rounded. Null if there was something to count and nothing of it is known: that is not zero hours. #}
-{% macro known_hours(seconds, known_count, response_count) -%}
-    case
-        when {{ known_count }} > 0 or {{ response_count }} = 0
-            then round(cast(coalesce({{ seconds }}, 0) as double) / 3600, 4)
-    end
+{# Seconds as hours, rounded. Null if nothing is known: that is not zero hours. #}
+{% macro known_hours(seconds, known_count) -%}
+    case when {{ known_count }} > 0 then round(cast({{ seconds }} as double) / 3600, 4) end
 {%- endmacro %}

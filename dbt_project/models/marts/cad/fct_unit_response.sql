@@ -1,5 +1,4 @@
 -- Grain: one row per agency, CAD event, unit and assignment; or one per event where only first-unit times are sent.
-{%- set flags = ['bh_call_type_initial', 'bh_call_type_final', 'bh_field_form'] %}
 with unit_response as (
     select * from {{ ref('stg_unit_response') }} as unit_response
     where {{ in_window('unit_response') }}
@@ -68,22 +67,26 @@ final as (
         unit_response.transport_status_code,
         unit_response.wall_seconds,
         unit_response.wall_status_code,
-        unit_response.withheld_fields,
         -- First times over all units are nobody's time on task.
-        case when unit_response.response_scope_code = 'unit' then unit_response.task_seconds * unit_response.officer_count end
-            as officer_seconds,
         case
-            when unit_response.response_scope_code = 'unit' then unit_response.task_seconds * unit_response.clinician_count
+            when unit_response.response_scope_code = 'unit'
+                then unit_response.task_seconds * unit_response.officer_count
+        end as officer_seconds,
+        case
+            when unit_response.response_scope_code = 'unit'
+                then unit_response.task_seconds * unit_response.clinician_count
         end as clinician_seconds,
         near.month is not null as is_linked_to_incident,
         case when near.month is not null then incident.month end as incident_month,
-        coalesce(near.month is not null and incident.first_arriving_unit_response_id = unit_response.unit_response_id, false)
-            as is_first_arriving,
+        coalesce(
+            near.month is not null and incident.first_arriving_unit_response_id = unit_response.unit_response_id, false
+        ) as is_first_arriving,
         case when near.month is not null then incident.exclusion_code else 'none' end as exclusion_code,
         coalesce(near.month is not null and incident.is_exclusion_known, false) as is_exclusion_known,
-        {%- for flag in flags %}
-        case when near.month is not null then incident.{{ flag }} else 'unknown' end as {{ flag }}{{ ',' if not loop.last }}
+        {%- for flag in ['bh_call_type_initial', 'bh_call_type_final', 'bh_field_form'] %}
+        case when near.month is not null then incident.{{ flag }} else 'unknown' end as {{ flag }},
         {%- endfor %}
+        unit_response.withheld_fields
     from unit_response
     left join incident
         on

@@ -19,7 +19,7 @@ numbered as (
 final as (
     select
         calendar_date,
-        substring(cast(calendar_date as {{ dbt.type_string() }}), 1, 7) as month,
+        {{ month_of('calendar_date') }} as month,
         year_number,
         quarter_number,
         month_number,

@@ -80,9 +80,9 @@ price as (
     select
         {%- for bound in bounds %}
         max(case when item_code = 'officer_hour' then rate_{{ bound }}_usd end) as officer_{{ bound }}_usd,
-        max(case when item_code = 'clinician_hour' then rate_{{ bound }}_usd end) as clinician_{{ bound }}_usd
-        {{- ',' if not loop.last }}
+        max(case when item_code = 'clinician_hour' then rate_{{ bound }}_usd end) as clinician_{{ bound }}_usd,
         {%- endfor %}
+        count(*) as item_count
     from rate
 ),
 
@@ -116,12 +116,14 @@ item as (
 costed as (
     select
         by_item.*,
-        by_item.response_count - by_item.known_count as unknown_count,
-        by_item.officer_seconds + by_item.clinician_seconds as item_seconds,
         {%- for bound in bounds %}
-        (by_item.officer_seconds * price.officer_{{ bound }}_usd + by_item.clinician_seconds * price.clinician_{{ bound }}_usd)
-        / 3600 as {{ bound }}_usd{{ ',' if not loop.last }}
+        (
+            by_item.officer_seconds * price.officer_{{ bound }}_usd
+            + by_item.clinician_seconds * price.clinician_{{ bound }}_usd
+        ) / 3600 as {{ bound }}_usd,
         {%- endfor %}
+        by_item.officer_seconds + by_item.clinician_seconds as item_seconds,
+        by_item.response_count - by_item.known_count as unknown_count
     from by_item
     cross join price
 ),
@@ -129,13 +131,13 @@ costed as (
 counted as (
     select
         *,
-        {{ known_hours('item_seconds', 'known_count', 'response_count') }} as item_hours,
         {%- for bound in bounds %}
-        case when known_count > 0 or response_count = 0 then cast(round({{ bound }}_usd, 2) as decimal(18, 2)) end
+        case when known_count > 0 then cast(round({{ bound }}_usd, 2) as decimal(18, 2)) end
             as labor_cost_{{ bound }}_usd,
         case when known_count > 0 then cast(round({{ bound }}_usd / known_count, 2) as decimal(18, 2)) end
-            as cost_per_response_{{ bound }}_usd{{ ',' if not loop.last }}
+            as cost_per_response_{{ bound }}_usd,
         {%- endfor %}
+        {{ known_hours('item_seconds', 'known_count') }} as item_hours
     from costed
 ),
 

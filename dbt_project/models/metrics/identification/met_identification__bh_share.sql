@@ -27,11 +27,11 @@ tally as (
         incident.month,
         incident.exclusion_code,
         incident.is_exclusion_known,
-        incident.call_type_initial_bh_kind_code,
-        incident.call_type_final_bh_kind_code,
         {%- for method in methods %}
-        incident.bh_{{ method }}{{ ',' if not loop.last }}
+        incident.bh_{{ method }},
         {%- endfor %}
+        incident.call_type_initial_bh_kind_code,
+        incident.call_type_final_bh_kind_code
 ),
 
 by_method as (
@@ -63,13 +63,11 @@ kind as (
 -- Only a call type tells the kind.
 metric_kind as (
     select
-        method.identification_method_code,
+        metric_row.identification_method_code,
         kind.bh_kind_code
-    from (select distinct identification_method_code from metric_row) as method
+    from (select distinct identification_method_code from metric_row) as metric_row
     cross join kind
-    where
-        kind.bh_kind_code = 'any'
-        or method.identification_method_code in ('{{ typed_methods | join("', '") }}')
+    where kind.bh_kind_code = 'any' or metric_row.identification_method_code in ('call_type_initial', 'call_type_final')
 ),
 
 summed as (

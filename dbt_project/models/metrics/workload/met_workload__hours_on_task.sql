@@ -39,9 +39,9 @@ counted as (
         *,
         response_count - officer_known_count as officer_unknown_count,
         response_count - clinician_known_count as clinician_unknown_count,
-        {{ known_hours('unit_seconds', 'known_count', 'response_count') }} as unit_hours,
-        {{ known_hours('officer_seconds', 'officer_known_count', 'response_count') }} as officer_hours,
-        {{ known_hours('clinician_seconds', 'clinician_known_count', 'response_count') }} as clinician_hours
+        {{ known_hours('unit_seconds', 'known_count') }} as unit_hours,
+        {{ known_hours('officer_seconds', 'officer_known_count') }} as officer_hours,
+        {{ known_hours('clinician_seconds', 'clinician_known_count') }} as clinician_hours
     from summed
 ),
 
