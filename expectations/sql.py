@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from expectations.loader import Check, Suite, value_list
 from expectations.results import Place
@@ -28,11 +29,19 @@ def name(identifier: str) -> str:
 
 
 def relation(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A relation of text constants in parentheses; with no rows, an empty one."""
-    values = ", ".join("(" + ", ".join(literal(v) for v in row) + ")" for row in rows)
-    if not values:
+    """A relation of text constants in parentheses; with no rows, an empty one. Texts hold no line break.
+
+    One literal a column: thousands of pairs parse several times faster than as rows of values.
+    """
+    by_column = list(zip(*rows, strict=True))
+    if not by_column:
         return "(select " + ", ".join(f"cast(null as varchar) as {c}" for c in columns) + " where false)"
-    return f"(select * from (values {values}) as listed({', '.join(columns)}))"
+    lists = [literal("\n".join(texts)) for texts in by_column]
+    return (
+        "(select "
+        + ", ".join(f"unnest(string_split({t}, chr(10))) as {c}" for t, c in zip(lists, columns, strict=True))
+        + ")"
+    )
 
 
 @dataclass(frozen=True)
@@ -52,11 +61,11 @@ class Frame:
     def whole(self) -> str:
         return f"{name(self.suite.schema)}.{name(self.suite.table)}"
 
-    @property
+    @cached_property
     def agencies(self) -> list[str]:
         return sorted({agency for agency, _ in self.window})
 
-    @property
+    @cached_property
     def select(self) -> str:
         """A select of the table's rows that this judgment sees."""
         return self.seen(self.whole)
@@ -88,8 +97,10 @@ class Frame:
     def fill(self, sql: str, check: Check | None = None, limits: Limits | None = None) -> str:
         """SQL of a suite with its placeholders filled."""
         out = sql.replace("{rows}", f"({self.select})").replace("{table}", self.suite.table)
-        out = out.replace("{window}", relation(("agency_id", "month"), self.window))
-        out = out.replace("{agencies}", relation(("agency_id",), ([a] for a in self.agencies)))
+        if "{window}" in out:
+            out = out.replace("{window}", relation(("agency_id", "month"), self.window))
+        if "{agencies}" in out:
+            out = out.replace("{agencies}", relation(("agency_id",), ([a] for a in self.agencies)))
         for listed in ("answers", "interval_statuses"):
             out = out.replace(f"{{{listed}}}", "(" + ", ".join(literal(v) for v in value_list(listed)) + ")")
         if check is not None and limits is not None and "{threshold}" in out:
