@@ -21,9 +21,7 @@ def path_of(results_dir: Path, layer: str, check_id: str) -> Path:
     return results_dir / layer / f"{check_id}.parquet"
 
 
-def note(
-    source: Source, frame: Frame, check: Check, limits: Limits, failed: list[Place], results_dir: Path
-) -> None:
+def note(source: Source, frame: Frame, check: Check, limits: Limits, failed: list[Place], results_dir: Path) -> None:
     """Writes the addresses of a check's failing rows in the places where it failed.
 
     Places that this judgment does not see keep the addresses noted earlier; those it sees lose theirs. The
@@ -70,7 +68,6 @@ def _write(source: Source, select: str, path: Path) -> None:
     # The file gets its mode before its content.
     os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     source.run(
-        f"copy (select * from ({select}) order by all) to {literal(str(partial))}"
-        " (format parquet, use_tmp_file false)"
+        f"copy (select * from ({select}) order by all) to {literal(str(partial))} (format parquet, use_tmp_file false)"
     )
     partial.replace(path)

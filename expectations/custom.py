@@ -23,9 +23,7 @@ class Tally(TableMetricProvider):
     value_keys = ("query",)
 
     @metric_value(engine=SqlAlchemyExecutionEngine)
-    def _sqlalchemy(
-        cls, execution_engine, metric_domain_kwargs, metric_value_kwargs, metrics, runtime_configuration
-    ):
+    def _sqlalchemy(cls, execution_engine, metric_domain_kwargs, metric_value_kwargs, metrics, runtime_configuration):
         with execution_engine.get_connection() as connection:
             rows = connection.exec_driver_sql(metric_value_kwargs["query"]).fetchall()
         return [list(row) for row in rows]

@@ -6,9 +6,11 @@ connection is rolled back. The connection options below keep it (no patching nee
 
 from __future__ import annotations
 
+import builtins
 import itertools
 import logging
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -78,7 +80,6 @@ class Outcome:
     def __init__(self, result):
         self.passed: bool = bool(result.success)
         self.details: dict[str, Any] = (result.result or {}).get("details") or {}
-        self.observed: Any = (result.result or {}).get("observed_value")
         self.error = _exception_class(result.exception_info)
 
 
@@ -185,9 +186,6 @@ def _exception_class(info: dict | None) -> str:
     infos = [info] if "raised_exception" in info else list(info.values())
     if not any(i.get("raised_exception") for i in infos):
         return ""
-    import builtins
-    import re
-
     import duckdb
     import great_expectations.exceptions as gx_exceptions
     import sqlalchemy.exc

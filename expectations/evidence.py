@@ -117,10 +117,8 @@ class _Table:
 
     def _counts(self, check: Check) -> list[str]:
         """Counts of the eligible and of the failing rows."""
-        eligible = f"count(*) filter (where {check.of})" if check.of else "count(*)"
-        if check.columns_like and not self.frame.matching(check):
-            eligible = "0"
-        return [eligible, f"count(*) filter (where {self.frame.condition(check, self.limits)})"]
+        failing = f"count(*) filter (where {self.frame.condition(check, self.limits)})"
+        return [self.frame.eligible(check, self.limits), failing]
 
     def _shares(self, check: Check) -> dict[str, float] | None:
         """The shares that may fail, as the expectation takes them; None where no row may."""

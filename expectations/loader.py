@@ -31,10 +31,11 @@ Kinds (SQL is DuckDB's; a row whose condition is null does not fail):
 
 With violation and share: `of` (the condition of rows that count at all) and `columns_like` (a regular
 expression; the condition is asked of each matching `{column}`; none matching is not applicable). With query:
-`over` (tables whose rows make the check applicable, instead of its own). SQL may say {rows} (the table's rows in the
-window), {window} (a relation of agency_id, month), {agencies} (a relation of agency_id), {answers},
-{interval_statuses}, {threshold} and {table}. A table may have several suites. `each: [a, b]` repeats a check
-with {each} replaced.
+`over` (tables whose rows make the check applicable, instead of its own).
+
+SQL may say {rows} (the table's rows in the window), {window} (a relation of agency_id, month), {agencies} (a
+relation of agency_id), {answers}, {interval_statuses}, {threshold} and {table}. A table may have several suites.
+`each: [a, b]` repeats a check with {each} replaced.
 """
 
 from __future__ import annotations
@@ -195,6 +196,8 @@ def _column_lists(folder: Path = STANDARD) -> dict[str, list[str]]:
                     row_level |= {field["name"], field["name"].removesuffix("_number") + "_id"}
                 elif kind == "text" and field["classification"] == "sensitive":
                     row_level.add(field["name"])
+    if len(identifying) == 1:
+        raise SuiteError(f"no identifying field is found in {folder}: the checks against them would always pass")
     return {"identifying_columns": sorted(identifying), "row_level_columns": sorted(row_level | identifying)}
 
 

@@ -49,9 +49,7 @@ def judge_suites(
     return results
 
 
-def _judged(
-    source: Source, frame: Frame, limits: Limits, results_dir: Path, is_present: bool
-) -> list[CheckResult]:
+def _judged(source: Source, frame: Frame, limits: Limits, results_dir: Path, is_present: bool) -> list[CheckResult]:
     """All results of one table."""
     suite = frame.suite
     if is_present:

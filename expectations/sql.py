@@ -149,7 +149,13 @@ class Frame:
     def condition(self, check: Check, limits: Limits) -> str:
         """One condition that holds for every failing row of a check that has one."""
         failing = " or ".join(f"({c})" for c in self.parts(check, limits).values()) or "false"
-        return f"({check.of}) and ({failing})" if check.of else f"({failing})"
+        return f"({self.fill(check.of, check, limits)}) and ({failing})" if check.of else f"({failing})"
+
+    def eligible(self, check: Check, limits: Limits) -> str:
+        """The count of the rows that a condition is asked of."""
+        if check.columns_like and not self.matching(check):
+            return "0"
+        return f"count(*) filter (where {self.fill(check.of, check, limits)})" if check.of else "count(*)"
 
     def duplicates(self, check: Check) -> str:
         """A select of the window's rows whose key stands more than once in the whole table."""

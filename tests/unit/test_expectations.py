@@ -42,15 +42,11 @@ def check(name: str, kind: str, condition: str = "", **given) -> Check:
     )
 
 
-def suite(
-    *checks: Check, judged_by: str = "agency_month", optional: bool = False, table: str = "calls"
-) -> Suite:
+def suite(*checks: Check, judged_by: str = "agency_month", optional: bool = False, table: str = "calls") -> Suite:
     return Suite("staging", "staging", table, judged_by, ("call_id",), optional, checks)
 
 
-def allow(
-    check_id: str, value: float | None, agency_id: str | None = None, severity: str | None = None
-) -> Threshold:
+def allow(check_id: str, value: float | None, agency_id: str | None = None, severity: str | None = None) -> Threshold:
     return Threshold(check_id, agency_id, value, severity, "owner", "reason", date(2026, 1, 1))
 
 
@@ -82,9 +78,7 @@ WINDOW = [("a", "2024-01"), ("a", "2024-02"), ("b", "2024-01")]
 
 def run(database: Path, *checks: Check, window=WINDOW, thresholds=(), **kwargs) -> dict[tuple, CheckResult]:
     """Results by (check, agency, month)."""
-    judged = judge_suites(
-        [suite(*checks, **kwargs)], database, window, list(thresholds), database.parent / "results"
-    )
+    judged = judge_suites([suite(*checks, **kwargs)], database, window, list(thresholds), database.parent / "results")
     found = {(r.check_id.rpartition(".")[2], r.agency_id, r.month): r for r in judged}
     assert len(found) == len(judged)
     return found
@@ -180,9 +174,7 @@ def test_a_crashing_check_is_an_error_and_the_others_are_judged(database: Path) 
 def test_a_missing_table_is_an_error_unless_the_suite_says_optional(database: Path) -> None:
     one = check("c", "violation", "true")
     assert {r.status for r in run(database, one, table="absent").values()} == {"error"}
-    assert {r.status for r in run(database, one, table="absent", optional=True).values()} == {
-        "not_applicable"
-    }
+    assert {r.status for r in run(database, one, table="absent", optional=True).values()} == {"not_applicable"}
 
 
 def test_no_value_is_told_anywhere(database: Path, capfd, caplog) -> None:
@@ -243,9 +235,7 @@ def test_a_key_is_unique_across_months(database: Path, rows: int) -> None:
             "insert into staging.calls select 'a', '2024-04', 'more:' || i, 'x', 1, '' from range(?) as r(i)",
             [rows],
         )
-    found = run(
-        database, check("c", "unique", columns=("call_id",)), window=[("a", "2024-01"), ("a", "2024-02")]
-    )
+    found = run(database, check("c", "unique", columns=("call_id",)), window=[("a", "2024-01"), ("a", "2024-02")])
     assert found[("c", "a", "2024-01")].reason.startswith("1 of 2 rows")
     assert found[("c", "a", "2024-02")].status == "passed"
 
@@ -385,9 +375,7 @@ def empty_warehouse(tmp_path: Path) -> Path:
         for entity in load_standard().values():
             columns = ", ".join(f'"{c.name}" {c.type}' for c in entity.columns)
             con.execute(f"create table input.{entity.name} ({columns})")
-        con.execute(
-            "create table input.agency_code (agency_id varchar, code_list varchar, local_code varchar)"
-        )
+        con.execute("create table input.agency_code (agency_id varchar, code_list varchar, local_code varchar)")
         parts = ("landed", "accepted", "rejected", "superseded", "folded", "not_applicable")
         counts = ", ".join(f"rows_{part} bigint" for part in parts)
         con.execute(
@@ -434,8 +422,6 @@ def test_every_released_table_has_its_key_judged() -> None:
 
 
 def test_identifying_columns_come_from_the_standard() -> None:
-    assert {"caller_name", "birth_date", "narrative", "address", "person_key"} <= set(
-        value_list("identifying_columns")
-    )
+    assert {"caller_name", "birth_date", "narrative", "address", "person_key"} <= set(value_list("identifying_columns"))
     assert {"incident_id", "contact_number", "unit_number", "beat"} <= set(value_list("row_level_columns"))
     assert "precinct" not in value_list("row_level_columns")

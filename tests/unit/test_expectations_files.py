@@ -104,9 +104,7 @@ def test_suites_of_one_table_share_a_scan(tmp_path: Path) -> None:
 
 
 def test_words_stay_words(tmp_path: Path) -> None:
-    text = CHECK.replace(
-        "bad: [{seconds: -1}]", "bad: [{answer: yes, other: no, day: 2024-01-01, n: 1, f: 0.5}]"
-    )
+    text = CHECK.replace("bad: [{seconds: -1}]", "bad: [{answer: yes, other: no, day: 2024-01-01, n: 1, f: 0.5}]")
     ((check,),) = (s.checks for s in load_suites("staging", suite_file(tmp_path, text)))
     assert check.bad == [{"answer": "yes", "other": "no", "day": "2024-01-01", "n": 1, "f": 0.5}]
 
@@ -143,9 +141,7 @@ def test_an_unknown_layer_is_refused() -> None:
         ("x.b,,0.2,,me,again,2026-01-01", "earlier row"),
     ],
 )
-def test_a_threshold_that_cannot_be_used_is_named_by_file_and_row(
-    tmp_path: Path, row: str, said: str
-) -> None:
+def test_a_threshold_that_cannot_be_used_is_named_by_file_and_row(tmp_path: Path, row: str, said: str) -> None:
     path = threshold_file(tmp_path, "x.b,,0.1,,me,because,2026-01-01", row)
     with pytest.raises(ThresholdError, match="row 3") as error:
         load_thresholds([path])

@@ -29,9 +29,7 @@ def _judged(tmp_path, suite: Suite, check: Check, given: dict) -> dict[str | Non
     database = tmp_path / f"{'_'.join(given)}.duckdb"
     window = build(database, suite, given)
     found: dict[str | None, set[str]] = {}
-    for result in judge_suites(
-        [suite.only(check.name)], database, window, load_thresholds(), tmp_path / "results"
-    ):
+    for result in judge_suites([suite.only(check.name)], database, window, load_thresholds(), tmp_path / "results"):
         assert result.status != "error", result.reason
         assert result.severity == check.severity or result.check_id != suite.check_id(check)
         found.setdefault(result.agency_id, set()).add(result.status)

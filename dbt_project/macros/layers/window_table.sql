@@ -6,7 +6,7 @@
   A table that lies within the window, or whose columns are not the contract's: drop, create and insert,
   in one transaction. If the columns differ and the table holds months outside of the window, stop.
 #}
-{% materialization window_table, default -%}
+{% materialization window_table, adapter="duckdb" -%}
     {%- set existing = load_cached_relation(this) -%}
     {%- set target_relation = this.incorporate(type='table') -%}
 
@@ -16,6 +16,7 @@
     {{ get_assert_columns_equivalent(sql) }}
 
     {%- set build = [] -%}
+    {%- set keeps_months = false -%}
     {%- if existing is not none -%}
         {%- if not existing.is_table -%}
             {%- do build.append('drop ' ~ existing.type ~ ' ' ~ existing) -%}
@@ -35,7 +36,7 @@
             {%- endif -%}
         {%- endif -%}
     {%- endif -%}
-    {%- if existing is none or not keeps_months -%}
+    {%- if not keeps_months -%}
         {%- do build.append('create table ' ~ target_relation ~ ' ' ~ get_table_columns_and_constraints()) -%}
     {%- endif -%}
     {%- do build.append(
@@ -43,7 +44,7 @@
         ~ get_select_subquery(sql)
     ) -%}
 
-    {# One call, one transaction: a failing statement leaves the old table as it was. #}
+    {# One transaction: a failing statement leaves the old table as it was. #}
     {%- call statement('main') -%}
         {{ build | join(';\n') }}
     {%- endcall -%}

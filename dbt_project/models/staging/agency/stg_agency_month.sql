@@ -1,8 +1,7 @@
--- Grain: one row per agency and month with at least one input row. Rebuilt whole by each run.
-{{ config(materialized='table') }}
-
+-- Grain: one row per agency and month with at least one input row.
 with agency_month as (
-    select * from {{ source('input', 'agency_month') }}
+    select * from {{ source('input', 'agency_month') }} as agency_month
+    where {{ in_window('agency_month') }}
 ),
 
 final as (
