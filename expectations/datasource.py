@@ -92,6 +92,7 @@ class Source:
         self._datasource = datasource
         self._engine = datasource.get_execution_engine().engine
         event.listen(self._engine, "connect", _settle)
+        self._window: tuple | None = None
 
     def fetch(self, sql: str) -> list[tuple]:
         """Rows of one statement."""
@@ -114,9 +115,16 @@ class Source:
         return {key: tuple(columns) for key, columns in found.items()}
 
     def batch(self, select: str) -> Batch:
-        """A query asset over a select. Nothing is copied."""
-        asset = self._datasource.add_query_asset(name=f"rows_{next(_number)}", query=select)
-        return Batch(asset.add_batch_definition_whole_table("window").get_batch())
+        """The rows of a select. Nothing is copied; the batch before it is done with.
+
+        One query asset serves all selects: the library writes its whole configuration anew for each asset added.
+        """
+        if self._window is None:
+            asset = self._datasource.add_query_asset(name="rows", query=select)
+            self._window = asset, asset.add_batch_definition_whole_table("window")
+        asset, definition = self._window
+        asset.query = select
+        return Batch(definition.get_batch())
 
     def dispose(self) -> None:
         """Closes every connection."""

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
+import pyarrow
 
 from orchestration.agencies import Agency, compile_entity, find_traits, source_columns
 from orchestration.agencies.mapping import name, text
@@ -541,7 +542,8 @@ def _create_agency_tables(con: duckdb.DuckDBPyConnection, settings: Settings) ->
         ),
     }  # fmt: skip
     for table, (columns, rows) in tables.items():
-        declared = ", ".join(f"{name(c)} {t}" for c, t in columns.items())
-        con.execute(f"create or replace table input.{table} ({declared})")
-        if rows:
-            con.executemany(f"insert into input.{table} values ({', '.join('?' * len(columns))})", rows)
+        declared = ", ".join(f"cast({name(c)} as {t}) as {name(c)}" for c, t in columns.items())
+        values = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
+        con.register("rows_of_table", pyarrow.table(dict(zip(columns, map(list, values), strict=True))))
+        con.execute(f"create or replace table input.{table} as select {declared} from rows_of_table")
+        con.unregister("rows_of_table")

@@ -35,6 +35,7 @@ class Warehouse:
     settings: Settings
     project: DbtProject
     ledger: Ledger
+    _write_ids: tuple[tuple, dict] = ((), {})
 
     @classmethod
     def open(cls, settings: Settings) -> Warehouse:
@@ -50,6 +51,13 @@ class Warehouse:
         """Write ids that stand in the warehouse itself: {(layer, month): write_id}."""
         if not self.settings.warehouse.exists():
             return {}
+        stat = self.settings.warehouse.stat()
+        version = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        if self._write_ids[0] != version:
+            self._write_ids = (version, self._read_write_ids())
+        return self._write_ids[1]
+
+    def _read_write_ids(self) -> dict[tuple[str, str], str]:
         with self.connect(read_only=True) as con:
             if not con.execute(
                 "select 1 from duckdb_tables() where schema_name = 'meta' and table_name = 'layer_write'"
@@ -211,7 +219,8 @@ class Warehouse:
                     [list(column) for column in zip(*rows, strict=True)],
                 )
             con.execute("commit")
-            create_input_views(con, self.settings, pairs if layer == "staging" else [])
+            if layer == "staging":
+                create_input_views(con, self.settings, pairs)
 
     def _load_seeds(self) -> None:
         """Loads seeds whose content is not in the warehouse yet."""
