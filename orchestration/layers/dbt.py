@@ -15,7 +15,6 @@ from pathlib import Path
 
 from orchestration.settings import Settings
 
-
 # No artifacts and no debug log: nobody reads them, and they cost a third of a small run.
 QUIET = ("--quiet", "--no-write-json", "--log-level-file", "warn")
 

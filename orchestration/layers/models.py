@@ -22,6 +22,7 @@ from orchestration.settings import Settings
 DBT_LAYERS = ("staging", "marts", "metrics")
 UPSTREAM = {"staging": "input", "marts": "staging", "metrics": "marts"}
 LOADED = "@input"  # the ledger's name for what staging took in, by agency and month
+VIEW = "@view "  # and before a view's name, for the code it was made with
 
 
 class GateClosed(RuntimeError):
@@ -51,11 +52,14 @@ class Warehouse:
         """Write ids that stand in the warehouse itself: {(layer, month): write_id}."""
         if not self.settings.warehouse.exists():
             return {}
-        stat = self.settings.warehouse.stat()
-        version = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
-        if self._write_ids[0] != version:
-            self._write_ids = (version, self._read_write_ids())
+        if self._write_ids[0] != self._version():
+            self._write_ids = (self._version(), self._read_write_ids())
         return self._write_ids[1]
+
+    def _version(self) -> tuple:
+        """Changes whenever the warehouse file does."""
+        stat = self.settings.warehouse.stat()
+        return stat.st_ino, stat.st_mtime_ns, stat.st_size
 
     def _read_write_ids(self) -> dict[tuple[str, str], str]:
         with self.connect(read_only=True) as con:
@@ -115,7 +119,7 @@ class Warehouse:
         should, there = self.expected(), self.write_ids()
         found: dict[str, list[tuple[str, str]]] = {}
         for layer in DBT_LAYERS:
-            made = {(t, m): f for (t, _, m), f in self.ledger.fingerprints(layer).items() if t != LOADED}
+            made = {(t, m): f for (t, _, m), f in self.ledger.fingerprints(layer).items() if not t.startswith("@")}
             partitions = should.get(layer, {})
             wrong = [key for key, value in partitions.items() if made.get(key) != value or (layer, key[1]) not in there]
             gone = [key for key in made if key not in partitions and (layer, key[1]) in there]
@@ -171,19 +175,33 @@ class Warehouse:
         self.require_open(layer, months)
         taken: dict[tuple[str, str], str] = {}
         pairs = self._pairs(layer, months, taken)
+        models = self._to_build(layer)
         write_id = new_write_id()
         self.ledger.close(layer, [(EVERY_AGENCY, m) for m in [*months, WHOLE]], write_id)
+        written = self.write_ids() | dict.fromkeys(((layer, m) for m in [*months, WHOLE]), write_id)
         self._prepare(layer, months, pairs, write_id)
-        self._load_seeds()
-        if layer == "staging":
-            self.ledger.set_fingerprints("staging", {(LOADED, a, m): f for (a, m), f in taken.items()})
-        self.project.invoke("run", "--select", *selection(layer).split())
-        made = {
-            (t, EVERY_AGENCY, m): f for (t, m), f in self.expected().get(layer, {}).items() if m in {*months, WHOLE}
-        }
-        self.ledger.set_fingerprints(layer, made)
-        say(f"{len(self.project.layer(layer))} models, {len(pairs)} agency-months")
+        self.project.invoke("run", "--select", *(m.name for m in models))
+        self._write_ids = (self._version(), written)  # the lock is ours: nobody else wrote meanwhile
+        should = self.expected().get(layer, {})
+        made = {(t, EVERY_AGENCY, m): f for (t, m), f in should.items() if m in {*months, WHOLE}}
+        made |= {(VIEW + m.name, EVERY_AGENCY, WHOLE): m.digest for m in models if m.materialized == "view"}
+        self.ledger.set_fingerprints(layer, made | {(LOADED, a, m): f for (a, m), f in taken.items()})
+        say(f"{len(models)} of {len(self.project.layer(layer))} models, {len(pairs)} agency-months")
         return months
+
+    def _to_build(self, layer: str) -> list[Model]:
+        """Models by month, and of the whole tables and views those that are not as they should be."""
+        there, gate = self.write_ids().get((layer, WHOLE)), self.ledger.gates(layer).get((layer, EVERY_AGENCY, WHOLE))
+        is_ours = gate is not None and gate.write_id == there
+        made, should = self.ledger.fingerprints(layer), self.expected().get(layer, {})
+        found = []
+        for model in self.project.layer(layer):
+            is_view = model.materialized == "view"
+            wanted = model.digest if is_view else should.get((model.name, WHOLE))
+            have = made.get(((VIEW if is_view else "") + model.name, EVERY_AGENCY, WHOLE))
+            if model.is_partitioned or not is_ours or have != wanted:
+                found.append(model)
+        return found
 
     def _pairs(self, layer: str, months: list[str], taken: dict) -> list[tuple[str, str]]:
         """(agency, month) pairs to delete and insert. For staging `taken` gets the fingerprints of the open ones."""
@@ -221,12 +239,11 @@ class Warehouse:
             con.execute("commit")
             if layer == "staging":
                 create_input_views(con, self.settings, pairs)
+            seeds = dict(con.execute("from meta.seed_write").fetchall())
+        self._load_seeds({s: d for s, d in self.project.seeds.items() if seeds.get(s) != d})
 
-    def _load_seeds(self) -> None:
-        """Loads seeds whose content is not in the warehouse yet."""
-        with self.connect() as con:
-            there = dict(con.execute("from meta.seed_write").fetchall())
-        changed = {s: d for s, d in self.project.seeds.items() if there.get(s) != d}
+    def _load_seeds(self, changed: dict[str, str]) -> None:
+        """Loads seeds whose content is not in the warehouse yet: {seed: digest}."""
         if not changed:
             return
         self.project.invoke("seed", "--full-refresh", "--select", *(s.rsplit(".", 1)[-1] for s in changed))

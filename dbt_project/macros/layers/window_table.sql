@@ -22,7 +22,7 @@
             {%- do build.append('drop ' ~ existing.type ~ ' ' ~ existing) -%}
         {%- else -%}
             {%- set keeps_months = window_table_keeps_months(existing) -%}
-            {%- set changes = window_table_changes(existing) -%}
+            {%- set changes = window_table_changes(existing) if keeps_months else [] -%}
             {%- if keeps_months and changes -%}
                 {%- do exceptions.raise_compiler_error(
                     this ~ " has other columns than its contract: " ~ changes | join(', ')
