@@ -257,9 +257,9 @@ def whole(bench: Bench, spawned: float) -> dict:
     prepare_gate(bench)
 
     def clocked(work: Callable) -> Callable:
-        def call(*given):
+        def call(*given, **named):
             with timed() as took:
-                result = work(*given)
+                result = work(*given, **named)
             layers.append(took["wall"])
             return result
 

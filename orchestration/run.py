@@ -154,7 +154,10 @@ def run_road(
         months = plan(settings, warehouse, readable, first, last)
         outcome.months = [m for m in months if m != WHOLE]
         if not months and release.is_current(warehouse):
-            report("run", f"nothing is stale, every gate is open, and release {release.current_release(settings)} is current")
+            report(
+                "run",
+                f"nothing is stale, every gate is open, and release {release.current_release(settings)} is current",
+            )
             return outcome
         _run_graph(settings, warehouse, readable, months, report, outcome)
     return outcome

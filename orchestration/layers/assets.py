@@ -27,6 +27,8 @@ from orchestration.standard import load_standard
 
 Report = Callable[[str, str], None]  # (layer, what it says)
 SINGLE_RUN = dg.BackfillPolicy.single_run()
+
+
 @dataclass
 class Road:
     """What every asset of one code location shares."""

@@ -39,24 +39,34 @@ def expected(
         code = [model.digest, versions, [seeds[p] for p in model.parents if p in seeds]]
         if model.is_partitioned or model.materialized == "view":
             made[unique_id] = {
-                month: digest(code, month, [_read(p, model, month, made, by_agency, input_months, facts) for p in model.parents])
+                month: digest(
+                    code, month, [_read(p, model, month, made, by_agency, input_months, facts) for p in model.parents]
+                )
                 for month in sorted(input_months)
             }
         else:
             parents = [p for p in model.parents if p not in seeds]
             agencies = {a for p in parents for a in (by_agency.get(p) or facts.get(_table(p), {}))}
             if agencies and all(p in by_agency or _table(p) in facts for p in parents):
-                by_agency[unique_id] = {a: digest(code, [(by_agency.get(p) or facts[_table(p)]).get(a) for p in parents]) for a in agencies}
-            whole = [by_agency.get(p) or made.get(p) or facts.get(_table(p)) or _all_input(p, input_months) for p in parents]
+                by_agency[unique_id] = {
+                    a: digest(code, [(by_agency.get(p) or facts[_table(p)]).get(a) for p in parents]) for a in agencies
+                }
+            whole = [
+                by_agency.get(p) or made.get(p) or facts.get(_table(p)) or _all_input(p, input_months) for p in parents
+            ]
             made[unique_id] = {WHOLE: digest(code, whole)}
         if model.materialized != "view":
-            out.setdefault(model.layer, {}).update({(model.name, month): value for month, value in made[unique_id].items()})
+            out.setdefault(model.layer, {}).update(
+                {(model.name, month): value for month, value in made[unique_id].items()}
+            )
     return out
 
 
 def _table(unique_id: str) -> str:
     """The table of a source in schema input; empty for anything else."""
-    return unique_id.rsplit(".", 1)[-1] if unique_id.startswith("source.") and unique_id.split(".")[-2] == "input" else ""
+    return (
+        unique_id.rsplit(".", 1)[-1] if unique_id.startswith("source.") and unique_id.split(".")[-2] == "input" else ""
+    )
 
 
 def _all_input(unique_id: str, input_months) -> dict:

@@ -254,7 +254,9 @@ class Warehouse:
 
 def selection(layer: str) -> str:
     """dbt's selection of the models of a layer; intermediate views are built with the marts."""
-    return " ".join(f"config.schema:{schema}" for schema in (("intermediate", "marts") if layer == "marts" else (layer,)))
+    return " ".join(
+        f"config.schema:{schema}" for schema in (("intermediate", "marts") if layer == "marts" else (layer,))
+    )
 
 
 def _window_rows(agency: str, month: str) -> list[tuple[str, str, int, str]]:

@@ -218,7 +218,10 @@ def load_manifest(settings: Settings, release: str) -> dict:
 
 def _fingerprints(warehouse: Warehouse) -> dict[str, dict[str, str]]:
     """What every partition is made of, by layer: {"table agency month": fingerprint}."""
-    return {layer: {f"{t} {a} {m}": v for (t, a, m), v in sorted(warehouse.ledger.fingerprints(layer).items())} for layer in DBT_LAYERS}
+    return {
+        layer: {f"{t} {a} {m}": v for (t, a, m), v in sorted(warehouse.ledger.fingerprints(layer).items())}
+        for layer in DBT_LAYERS
+    }
 
 
 def is_current(warehouse: Warehouse) -> bool:
