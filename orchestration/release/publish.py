@@ -259,7 +259,7 @@ def publish(warehouse: Warehouse, folder: Path) -> tuple[str, bool]:
         "held_back": held_back(warehouse),
         "diff": {"to": last, **_diff(files, before["files"] if before else {})},
     }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True))
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))
     _sync_tree(folder)
     target = settings.releases / release
     if target.exists():

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -163,8 +164,8 @@ def test_months_land_and_run_through_the_web_ui_and_a_second_run_waits(demo, tmp
         _wait(lambda: _ask(port, status, run)["runOrError"]["status"] in ("SUCCESS", "FAILURE"), 120)
         assert _ask(port, status, run)["runOrError"]["status"] == "SUCCESS"
     finally:
-        os.killpg(served.pid, 15)
-        served.wait(30)
+        os.killpg(served.pid, signal.SIGKILL)
+        served.wait()
 
 
 def _ask(port: int, query: str, variables: dict | None = None) -> dict:

@@ -463,3 +463,20 @@ def test_planted_identifiers_are_nowhere_but_in_identity_landing_and_drop(tmp_pa
                 f"select count(*) from {name} as t where cast(t as varchar) like '%{secret}%'"
             ).fetchone() == (0,), name
     assert not any(secret in s for s in home.said)
+
+
+def test_a_failing_release_gate_leaves_the_last_good_release_in_place(fresh, monkeypatch):
+    """With disclosure control switched off the candidate holds small cells, and its gate says so."""
+    from orchestration.release import disclosure
+
+    before = fresh.release
+    new = [{"form": "n", "occurred": "2024-02-07 10:00:00", "force": "N", "disposition": "no_action"}]
+    fresh.drop("birch", "forms_20240301.csv", table(BIRCH, new))
+    with monkeypatch.context() as patch:
+        patch.setattr(disclosure, "SMALLEST_CELL", 0)
+        outcome = fresh.run()
+    assert not outcome.success
+    assert gate_states(fresh, "release") == {("*", "*"): "closed"}
+    assert fresh.release == before
+    assert fresh.run().success
+    assert fresh.release != before
