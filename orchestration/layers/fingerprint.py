@@ -34,13 +34,16 @@ def expected(
     """
     made: dict[str, dict[str, str]] = {}  # {model: {month or '*': fingerprint}}
     by_agency: dict[str, dict[str, str]] = {}  # whole tables made of agency-level tables alone
+    views = {u for u, model in models.items() if model.materialized == "view"}
     out: dict[str, dict[Partition, str]] = {}
     for unique_id, model in models.items():
         code = [model.digest, versions, [seeds[p] for p in model.parents if p in seeds]]
         if model.is_partitioned or model.materialized == "view":
             made[unique_id] = {
                 month: digest(
-                    code, month, [_read(p, model, month, made, by_agency, input_months, facts) for p in model.parents]
+                    code,
+                    month,
+                    [_read(p, model, month, views, made, by_agency, input_months, facts) for p in model.parents],
                 )
                 for month in sorted(input_months)
             }
@@ -73,11 +76,13 @@ def _all_input(unique_id: str, input_months) -> dict:
     return {m: dict(v) for m, v in input_months.items()} if _table(unique_id) else {}
 
 
-def _read(parent: str, model: Model, month: str, made, by_agency, input_months, facts):
+def _read(parent: str, model: Model, month: str, views, made, by_agency, input_months, facts):
     """What a partition reads of one parent: of agency-level tables the rows of its own agencies only."""
     agencies = sorted(input_months[month])
     if parent in by_agency:
         return [by_agency[parent].get(a) for a in agencies]
+    if parent in views:
+        return made[parent].get(month)  # a view's neighbors are read by the view, and declared by it
     if parent in made:
         months = widen([month], model.lookback, model.lookahead)
         return made[parent].get(WHOLE) or [made[parent].get(m) for m in sorted(months)]

@@ -139,6 +139,22 @@ def test_a_corrected_file_rebuilds_the_months_of_its_keys_and_those_that_read_th
     ]
 
 
+def test_a_correction_rebuilds_no_further_than_the_models_read(tmp_path):
+    """With five months, a correction of the fourth touches the third (which reads ahead) and the fifth, not the first."""
+    home = Home(Settings(home=tmp_path / "home", agency_paths=(AGENCIES,), threads=2, memory_limit="2GB"))
+    home.fill(*(f"2024-0{m}" for m in range(1, 6)))
+    assert home.run().success
+    late = home.warehouse.ledger.gates("marts")["marts", "*", "2024-01"].write_id
+    home.drop("alder", "cad_fix.csv", table(CAD, [{**calls("2024-04", 1)[0], "beat": "B9", "updated": "2025-01-01"}]))
+    outcome = home.run()
+    assert outcome.success, (outcome, home.said)
+    assert outcome.months == ["2024-04"]
+    gates = home.warehouse.ledger.gates("marts")
+    assert gates["marts", "*", "2024-01"].write_id == late
+    assert gates["marts", "*", "2024-03"].write_id == gates["marts", "*", "2024-05"].write_id != late
+    assert home.warehouse.stale() == {}
+
+
 # -- what is stale
 
 
