@@ -247,7 +247,7 @@ def demo_summary(settings: Settings, crisis: str) -> list[str]:
         + (f" ({held} agency-months held back)" if held else "")
         + f", {len(rows)} tables in release {release}",
         "try next:",
-        f"  {crisis} sql \"select month, known_count, median_seconds, p90_nearest_rank_seconds from met_response__incident_response where population_code = 'all' order by month\"",
+        f"  {crisis} sql \"select month, known_count, median_seconds, p90_nearest_rank_seconds, availability_code, is_suppressed from met_response__incident_response where population_code = 'all' order by month\"",
         f"  {crisis} describe met_diversion__jail_diversion",
         f"  {crisis} gates",
     ]
