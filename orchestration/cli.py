@@ -171,13 +171,19 @@ def gates(layer, agency, checks) -> None:
 @click.option("--release", help="An older release; default: the current one.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 def sql(query, release, as_csv) -> None:
-    """Query a release, read-only; without QUERY a prompt.
+    """Query a release, read-only; without QUERY a prompt, or the text that is piped in.
 
     Tables of the general tier stand by their name; those of the internal tier as internal.NAME.
     """
     from orchestration.release.reader import NoRelease, open_release
     from orchestration.report import print_query, prompt
 
+    if not query and not sys.stdin.isatty():
+        query = sys.stdin.read().strip().rstrip(";")
+        if not query:
+            raise click.ClickException(
+                "nothing was piped in; give a query, or run `crisis sql` in a terminal for a prompt"
+            )
     try:
         with open_release(_settings(), release) as con:
             if query:
