@@ -212,10 +212,10 @@ def prompt(con: duckdb.DuckDBPyConnection, console: Console) -> None:
     from prompt_toolkit import PromptSession
 
     console.print("Tables: `show all tables;`. Leave with Ctrl-D.")
-    session: PromptSession = PromptSession("crisis> ")
+    session: PromptSession = PromptSession()
     while True:
         try:
-            lines = [session.prompt()]
+            lines = [session.prompt("crisis> ")]
             while lines[-1].strip() and not lines[-1].rstrip().endswith(";"):
                 lines.append(session.prompt("   ...> "))
         except (EOFError, KeyboardInterrupt):
