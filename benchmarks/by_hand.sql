@@ -6,8 +6,7 @@
 -- rejected and replaced rows, texts as they were sent, the store of identifying fields, reconciliation, releases.
 -- No contact forms are read, so bh_field_form is 'unknown' throughout.
 --
--- Set before: variables `cad` and `units` (lists of files), `codes` and `seeds` (folders). With the duckdb program:
---   duckdb -cmd "set variable cad = ['…/cad/*.csv']" … by_hand.duckdb < benchmarks/by_hand.sql
+-- Set before: variables `cad` and `units` (lists of files), `codes` and `seeds` (folders), as steps.py does.
 set timezone = 'UTC';
 set preserve_insertion_order = false;
 

@@ -143,7 +143,8 @@ def print_cold(cold: dict, help_seconds: list[float]) -> None:
     print(f"{'graph begins (dbt parsed, Dagster open)':<46}{first['run']:6.2f} s")
     print(f"{'cold start-up: graph begins, less reading':<46}{first['run'] - read + first['landing']:6.2f} s")
     print(f"{'released':<46}{cold['whole']:6.2f} s")
-    print(f"{'one corrected month in the same process':<46}{again['wall']:6.2f} s (CPU {again['cpu']:.2f} s)")
+    parts = ", ".join(f"{layer} {seconds:.1f}" for layer, seconds in cold["steps"].items() if seconds)
+    print(f"{'one corrected month in the same process':<46}{again['wall']:6.2f} s (CPU {again['cpu']:.2f} s; {parts})")
     print(
         f"{'crisis --help':<46}{statistics.median(help_seconds):6.2f} s (median of {len(help_seconds)};"
         f" least {min(help_seconds):.2f} s)"

@@ -181,12 +181,13 @@ def compile_entity(
     file_version: str | None,
     months: tuple[str, str],
     traits: Traits | None = None,
+    only: frozenset[str] | None = None,
 ) -> str:
     """The SQL of one entity of one landed file.
 
     source_file: sha256 of the file. file_version: the version read off its name, if the feed has one.
     months: first and last month of the calendar. traits: what cleaning the file needs; all of it when not given.
-    Raises AgencyError when an expression is not valid.
+    only: fields to map, the others stay empty. Raises AgencyError when an expression is not valid.
     """
     feed: Feed = agency.feeds[feed_name]
     mapping: EntityMapping = feed.entities[entity_name]
@@ -194,7 +195,7 @@ def compile_entity(
     where = f"{agency.folder / 'agency.yml'}: feeds.{feed_name}.entities.{entity_name}"
     fields = []
     for field in entity.fields:
-        expression = mapping.fields.get(field.name)
+        expression = mapping.fields.get(field.name) if only is None or field.name in only else None
         columns = _columns_of(expression, f"{where}.fields.{field.name}") if expression else ()
         shown = columns if traits is None else tuple(c for c in columns if c in traits.withheld)
         fields.append(_Mapped(field, expression, columns, shown if agency.withheld else ()))

@@ -146,7 +146,14 @@ REJECTED = "_rejected"
 
 
 def _write_entity(
-    con, settings: Settings, agency: Agency, entity: Entity, landed: LandedFile, sql: str, incoming: Path
+    con,
+    settings: Settings,
+    agency: Agency,
+    entity: Entity,
+    landed: LandedFile,
+    sql: str,
+    identity_sql: str,
+    incoming: Path,
 ) -> dict:
     """Writes the rows of one entity by month, and their identity, to `incoming`; fills table `rejected`.
 
@@ -178,7 +185,7 @@ def _write_entity(
         known = " or ".join(f"{c} is not null" for c in persons)
         kept = " and source_row not in (select source_row from rejected)" if rejected else ""
         con.execute(
-            f"copy (select {entity.id}, {', '.join(persons)}, source_file, source_row from ({sql}) as mapped where ({known}){kept})"
+            f"copy (select {entity.id}, {', '.join(persons)}, source_file, source_row from ({identity_sql}) as mapped where ({known}){kept})"
             f" to {text(str(store / f'{stem}.parquet'))} (format parquet)"
         )
     months: dict[str, int] = defaultdict(int)
@@ -201,11 +208,11 @@ def _read_file(settings: Settings, agency: Agency, landed: LandedFile, incoming:
         traits = find_traits(con, agency, source_columns(agency, landed.feed))
         for entity_name in feed.entities:
             months = (settings.first_month, settings.last_month)
-            sql = compile_entity(
-                agency, landed.feed, entity_name, landed.sha256, _file_version(agency, landed), months, traits
-            )
+            entity, version = standard[entity_name], _file_version(agency, landed)
+            compiled = (agency, landed.feed, entity_name, landed.sha256, version, months, traits)
+            sql, identity_sql = compile_entity(*compiled), compile_entity(*compiled, only=entity.identity_fields)
             try:
-                written = _write_entity(con, settings, agency, standard[entity_name], landed, sql, incoming)
+                written = _write_entity(con, settings, agency, entity, landed, sql, identity_sql, incoming)
             except duckdb.Error as error:
                 raise Refusal(
                     "mapping_failed",

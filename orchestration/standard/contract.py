@@ -92,6 +92,12 @@ class Entity:
         return [c for f in self.fields if f.is_identifying for c in f.columns()]
 
     @property
+    def identity_fields(self) -> frozenset[str]:
+        """The identifying fields, and those that the row's id is made of."""
+        keys = {part.removesuffix("_local") + "_code" if self.field(part) is None else part for part in self.key}
+        return frozenset({f.name for f in self.fields if f.is_identifying} | keys)
+
+    @property
     def columns(self) -> list[Column]:
         """Columns of input.<entity>, in order."""
         head = [Column(n, "varchar") for n in ("agency_id", self.id, "month", "month_basis")]
