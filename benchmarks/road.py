@@ -42,7 +42,7 @@ class Processes:
         command = [sys.executable, str(Path(__file__).with_name("steps.py")), step, *self.arguments]
         done = subprocess.run([*command, repr(time.time())], stdout=subprocess.PIPE, text=True)
         if done.returncode:
-            raise SystemExit(f"step '{step}' failed")
+            raise SystemExit(f"step '{step}' ended with {done.returncode}")
         return json.loads(done.stdout.splitlines()[-1])
 
     def clear(self, *homes: str) -> None:
