@@ -10,8 +10,19 @@ import yaml
 
 from orchestration.settings import PROJECT
 
-SQL_TYPES = {"text": "varchar", "number": "varchar", "code": "varchar", "answer": "varchar", "integer": "integer"}
+SQL_TYPES = {
+    "text": "varchar", "number": "varchar", "code": "varchar", "codes": "varchar", "answer": "varchar",
+    "integer": "integer", "decimal": "decimal(14,2)", "date": "date",
+}  # fmt: skip
 KINDS = (*SQL_TYPES, "timestamp")
+DERIVED = "derived"
+FAMILIES = ("cad", "field", "program", "staffing", "reference")
+PRESENCES = ("required", "conditional", "optional")
+# Entities whose file does not name a family.
+FAMILY_OF = {
+    "incident": "cad", "unit_response": "cad", "contact": "field", "contact_disposition": "field",
+    "jail_booking": "program",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -24,7 +35,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Field:
-    """One field of the standard. `kind` says how a source text becomes columns (see Entity.columns)."""
+    """One field of the standard. `kind` says how a source text becomes columns (see Entity.columns).
+
+    presence: required, conditional (then `condition` says when) or optional. physical_type: its SQL type.
+    """
 
     name: str
     kind: str
@@ -36,6 +50,10 @@ class Field:
     refers_to: str | None = None
     unit: str | None = None
     source: str | None = None
+    examples: tuple[str, ...] = ()
+    presence: str = "optional"
+    condition: str | None = None
+    physical_type: str = "varchar"
 
     @property
     def is_identifying(self) -> bool:
@@ -44,7 +62,8 @@ class Field:
     @property
     def stem(self) -> str:
         """The name without its suffix: `received` of received_at, `call_type_initial` of call_type_initial_code."""
-        suffix = {"timestamp": "_at", "code": "_code", "number": "_number"}.get(self.kind, "")
+        suffixes = {"timestamp": "_at", "code": "_code", "codes": "_codes", "number": "_number", "date": "_date"}
+        suffix = suffixes.get(self.kind, "")
         return self.name.removesuffix(suffix)
 
     def columns(self) -> list[Column]:
@@ -55,16 +74,37 @@ class Field:
                 Column(f"{self.stem}_local_at", "timestamp"),
                 Column(f"{self.stem}_raw", "varchar"),
             ]
-        if self.kind == "code":
+        if self.kind == "date":
+            return [Column(self.name, "date"), Column(f"{self.stem}_raw", "varchar")]
+        if self.kind in ("code", "codes"):
             return [Column(self.name, "varchar"), Column(f"{self.stem}_local", "varchar")]
         if self.kind == "number" and self.refers_to:
             return [Column(self.name, "varchar"), Column(f"{self.stem}_id", "varchar")]
+        if self.kind == "decimal":
+            return [Column(self.name, self.physical_type)]
         return [Column(self.name, SQL_TYPES[self.kind])]
 
 
 @dataclass(frozen=True)
+class Derived:
+    """A column that staging adds to an entity: no agency sends it. `transform` says in words how it is made."""
+
+    name: str
+    type: str
+    description: str
+    classification: str
+    tier: str
+    transform: str
+    unit: str | None = None
+    never_null: bool = False
+
+
+@dataclass(frozen=True)
 class Entity:
-    """One entity: its fields, the fields of its key, and the fields that give a row its month."""
+    """One entity: its fields, the fields of its key, and the fields that give a row its month.
+
+    noun: what one row is called in a sentence. is_mapped: whether agencies' files fill it.
+    """
 
     name: str
     description: str
@@ -73,6 +113,11 @@ class Entity:
     month_from: tuple[str, ...]
     parent: str | None
     fields: tuple[Field, ...]
+    derived: tuple[Derived, ...] = ()
+    family: str = "reference"
+    is_mapped: bool = True
+    version: str = "0.1.0"
+    noun: str = ""
 
     @property
     def id(self) -> str:
@@ -106,35 +151,72 @@ class Entity:
         return head + body + tail
 
 
+def _custom(element: dict) -> dict:
+    """The customProperties of a table or field as a plain mapping."""
+    return {p["property"]: p["value"] for p in element.get("customProperties", [])}
+
+
 def _field(prop: dict) -> Field:
-    custom = {p["property"]: p["value"] for p in prop.get("customProperties", [])}
+    custom = _custom(prop)
+    required = prop.get("required", False)
+    presence = custom.get("presence", "required" if required else "optional")
     if custom["kind"] not in KINDS:
         raise ValueError(f"field {prop['name']}: unknown kind {custom['kind']}")
+    if presence not in PRESENCES:
+        raise ValueError(f"field {prop['name']}: unknown presence {presence}")
     return Field(
         name=prop["name"],
         kind=custom["kind"],
         description=prop["description"],
         classification=prop["classification"],
         tier=custom["tier"],
-        required=prop.get("required", False),
+        required=required,
         code_list=custom.get("code_list"),
         refers_to=custom.get("refers_to"),
         unit=custom.get("unit"),
         source=custom.get("source"),
+        examples=tuple(str(e) for e in prop.get("examples", [])),
+        presence=presence,
+        condition=custom.get("condition"),
+        physical_type=prop["physicalType"],
+    )
+
+
+def _derived(prop: dict) -> Derived:
+    custom = _custom(prop)
+    return Derived(
+        name=prop["name"],
+        type=prop["physicalType"],
+        description=prop["description"],
+        classification=prop["classification"],
+        tier=custom["tier"],
+        transform=prop["transformDescription"],
+        unit=custom.get("unit"),
+        never_null=prop.get("required", False),
     )
 
 
 def _entity(path: Path) -> Entity:
-    (table,) = yaml.safe_load(path.read_text())["schema"]
-    custom = {p["property"]: p["value"] for p in table["customProperties"]}
+    contract = yaml.safe_load(path.read_text(encoding="utf-8"))
+    (table,) = contract["schema"]
+    custom, name = _custom(table), table["name"]
+    family = custom.get("family", FAMILY_OF.get(name, "reference"))
+    if family not in FAMILIES:
+        raise ValueError(f"entity {name}: unknown family {family}")
+    added = [p for p in table["properties"] if _custom(p)["kind"] == DERIVED]
     return Entity(
-        name=table["name"],
+        name=name,
         description=table["description"],
         grain=table["dataGranularityDescription"],
         key=tuple(custom["key"]),
-        month_from=tuple(custom["month_from"]),
+        month_from=tuple(custom.get("month_from") or ()),
         parent=custom.get("parent"),
-        fields=tuple(_field(p) for p in table["properties"]),
+        fields=tuple(_field(p) for p in table["properties"] if p not in added),
+        derived=tuple(_derived(p) for p in added),
+        family=family,
+        is_mapped=str(custom.get("mapped", True)).lower() == "true",
+        version=str(contract["version"]),
+        noun=table.get("businessName", name.replace("_", " ")),
     )
 
 
