@@ -224,6 +224,67 @@ def trace(table, key, release) -> None:
         raise click.ClickException(str(error)) from error
 
 
+@main.group()
+def standard() -> None:
+    """The data standard: files that follow from it, and forms."""
+
+
+@standard.command("write")
+def standard_write() -> None:
+    """Write every file of the repository that is generated from the standard."""
+    from orchestration.standard.generated import write_files
+
+    changed = write_files()
+    for path in changed:
+        click.echo(path)
+    click.echo(f"{len(changed)} file(s) changed")
+    _say_hand_written()
+
+
+@standard.command("check")
+def standard_check() -> None:
+    """Exit with 1 and a list if a generated file is stale."""
+    from orchestration.standard.generated import stale_files
+
+    stale = stale_files()
+    for problem in stale:
+        click.echo(problem)
+    if _say_hand_written() or stale:
+        sys.exit(1)
+    click.echo("all generated files are what the standard gives")
+
+
+def _say_hand_written() -> bool:
+    """Prints what hand-written staging models lack; returns whether there is anything."""
+    from orchestration.standard.generated import hand_written_problems
+
+    problems = hand_written_problems()
+    for problem in problems:
+        click.echo(problem)
+    return bool(problems)
+
+
+@standard.command("forms")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The agency's folder.")
+@click.option("--entity", "entities", multiple=True, help="This entity only; may be given again.")
+def standard_forms(out, entities) -> None:
+    """Write forms (XLSX and CSV) for agencies without a system, and the agency.yml that loads them."""
+    from orchestration.standard import load_standard
+    from orchestration.standard.forms import agency_id_of, write_forms
+
+    try:
+        paths = write_forms(load_standard(), out, entities)
+    except KeyError as error:
+        raise click.ClickException(error.args[0]) from error
+    except FileExistsError as error:
+        raise click.ClickException(f"{error}; move them away, or name another --out") from error
+    for path in paths:
+        click.echo(_short(path))
+    click.echo(f"correct the facts in {_short(out / 'agency.yml')}, above all the time zone")
+    if agency_id_of(out) != out.resolve().name:
+        click.echo(f"the folder must be called as the agency_id: rename it to {agency_id_of(out)}")
+
+
 @main.command()
 def doctor() -> None:
     """Check the installation and say what to do."""

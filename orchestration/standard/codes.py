@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -16,10 +17,24 @@ def code_list_names(folder: Path = FOLDER) -> list[str]:
     return sorted(p.stem.removeprefix("codes_") for p in folder.glob("codes_*.csv"))
 
 
+@dataclass(frozen=True)
+class CodeTable:
+    """One code list as its file holds it: the columns' names, and rows of texts in file order."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@cache
+def code_table(name: str, folder: Path = FOLDER) -> CodeTable:
+    """One code list with all of its columns. Raises FileNotFoundError for an unknown list."""
+    with (folder / f"codes_{name}.csv").open(newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    return CodeTable(name, tuple(header), tuple(tuple(row) for row in rows if row))
+
+
 @cache
 def code_list(name: str, folder: Path = FOLDER) -> tuple[str, ...]:
     """The codes of one list, in file order. Raises FileNotFoundError for an unknown list."""
-    with (folder / f"codes_{name}.csv").open(newline="", encoding="utf-8") as file:
-        rows = csv.reader(file)
-        next(rows)
-        return tuple(row[0] for row in rows if row)
+    return tuple(row[0] for row in code_table(name, folder).rows)

@@ -1,4 +1,5 @@
 -- Grain: one row per agency and contact form, current version.
+-- Generated from seeds/standard/contact.yml; do not edit; change that and run `crisis standard write`.
 with contact as (
     select * from {{ source('input', 'contact') }} as contact
     where {{ in_window('contact') }}
