@@ -131,6 +131,6 @@ def uncomment(template: str, entity: str) -> str:
     blocks = template.split("\n\n")
     for index, block in enumerate(blocks):
         if block.startswith(f"#   # --- {entity}: "):
-            blocks[index] = "\n".join(line.removeprefix("# ") for line in block.splitlines())
+            blocks[index] = "\n".join(line.removeprefix("# ") for line in block.split("\n"))
             return "\n\n".join(blocks)
     raise KeyError(entity)
