@@ -10,11 +10,7 @@ import yaml
 
 from orchestration.settings import PROJECT
 
-SQL_TYPES = {
-    "text": "varchar", "number": "varchar", "code": "varchar", "codes": "varchar", "answer": "varchar",
-    "integer": "integer", "decimal": "decimal(14,2)", "date": "date",
-}  # fmt: skip
-KINDS = (*SQL_TYPES, "timestamp")
+KINDS = ("text", "number", "code", "codes", "answer", "integer", "decimal", "date", "timestamp", "boolean")
 DERIVED = "derived"
 FAMILIES = ("cad", "field", "program", "staffing", "reference")
 PRESENCES = ("required", "conditional", "optional")
@@ -23,6 +19,7 @@ FAMILY_OF = {
     "incident": "cad", "unit_response": "cad", "contact": "field", "contact_disposition": "field",
     "jail_booking": "program",
 }  # fmt: skip
+SUFFIXES = {"timestamp": "_at", "date": "_date", "code": "_code", "codes": "_codes", "number": "_number"}
 
 
 @dataclass(frozen=True)
@@ -45,15 +42,15 @@ class Field:
     description: str
     classification: str
     tier: str
+    physical_type: str
+    examples: tuple[str, ...] = ()
+    presence: str = "optional"
+    condition: str | None = None
     required: bool = False
     code_list: str | None = None
     refers_to: str | None = None
     unit: str | None = None
     source: str | None = None
-    examples: tuple[str, ...] = ()
-    presence: str = "optional"
-    condition: str | None = None
-    physical_type: str = "varchar"
 
     @property
     def is_identifying(self) -> bool:
@@ -62,9 +59,7 @@ class Field:
     @property
     def stem(self) -> str:
         """The name without its suffix: `received` of received_at, `call_type_initial` of call_type_initial_code."""
-        suffixes = {"timestamp": "_at", "code": "_code", "codes": "_codes", "number": "_number", "date": "_date"}
-        suffix = suffixes.get(self.kind, "")
-        return self.name.removesuffix(suffix)
+        return self.name.removesuffix(SUFFIXES.get(self.kind, ""))
 
     def columns(self) -> list[Column]:
         """The input columns that this field fills, in order."""
@@ -80,9 +75,7 @@ class Field:
             return [Column(self.name, "varchar"), Column(f"{self.stem}_local", "varchar")]
         if self.kind == "number" and self.refers_to:
             return [Column(self.name, "varchar"), Column(f"{self.stem}_id", "varchar")]
-        if self.kind == "decimal":
-            return [Column(self.name, self.physical_type)]
-        return [Column(self.name, SQL_TYPES[self.kind])]
+        return [Column(self.name, self.physical_type)]
 
 
 @dataclass(frozen=True)
@@ -103,7 +96,8 @@ class Derived:
 class Entity:
     """One entity: its fields, the fields of its key, and the fields that give a row its month.
 
-    noun: what one row is called in a sentence. is_mapped: whether agencies' files fill it.
+    is_mapped: whether agencies send it row by row; the others come from agency.yml and from seeds.
+    noun: what one row is called in a sentence.
     """
 
     name: str
@@ -112,11 +106,11 @@ class Entity:
     key: tuple[str, ...]
     month_from: tuple[str, ...]
     parent: str | None
+    family: str
+    is_mapped: bool
+    version: str
     fields: tuple[Field, ...]
     derived: tuple[Derived, ...] = ()
-    family: str = "reference"
-    is_mapped: bool = True
-    version: str = "0.1.0"
     noun: str = ""
 
     @property
@@ -144,7 +138,9 @@ class Entity:
 
     @property
     def columns(self) -> list[Column]:
-        """Columns of input.<entity>, in order."""
+        """Columns of input.<entity>, in order; those of an entity that is not mapped are its fields alone."""
+        if not self.is_mapped:
+            return [Column(f.name, f.physical_type) for f in self.fields]
         head = [Column(n, "varchar") for n in ("agency_id", self.id, "month", "month_basis")]
         body = [c for f in self.fields if not f.is_identifying for c in f.columns() if c.name != self.id]
         tail = [Column("withheld_fields", "varchar"), Column("source_file", "varchar"), Column("source_row", "bigint")]
@@ -175,7 +171,7 @@ def _field(prop: dict) -> Field:
         refers_to=custom.get("refers_to"),
         unit=custom.get("unit"),
         source=custom.get("source"),
-        examples=tuple(str(e) for e in prop.get("examples", [])),
+        examples=tuple(str(e) for e in prop.get("examples", ())),
         presence=presence,
         condition=custom.get("condition"),
         physical_type=prop["physicalType"],

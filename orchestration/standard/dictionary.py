@@ -26,6 +26,7 @@ KIND_WORDS = {
     "decimal": "decimal number",
     "date": "date",
     "timestamp": "date and time",
+    "boolean": "true or false",
 }
 # What each type means to somebody who fills it in.
 KIND_HELP = {
@@ -38,6 +39,7 @@ KIND_HELP = {
     "decimal": "A number that may have a fraction, with a point, such as 12.50.",
     "date": "A day, as YYYY-MM-DD.",
     "timestamp": "A day and time on the agency's own clock, as YYYY-MM-DD HH:MM:SS.",
+    "boolean": "true or false; only in tables that the warehouse itself fills.",
 }
 CLASS_HELP = {
     "identifying": (
