@@ -19,6 +19,7 @@ FAMILY_OF = {
     "incident": "cad", "unit_response": "cad", "contact": "field", "contact_disposition": "field",
     "jail_booking": "program",
 }  # fmt: skip
+ACRONYMS = {"cad": "CAD", "ed": "ED", "ems": "EMS"}
 SUFFIXES = {"timestamp": "_at", "date": "_date", "code": "_code", "codes": "_codes", "number": "_number"}
 
 
@@ -147,6 +148,11 @@ class Entity:
         return head + body + tail
 
 
+def _noun(name: str) -> str:
+    """What one row is called where the file does not say: ed_visit is an ED visit."""
+    return " ".join(ACRONYMS.get(word, word) for word in name.split("_"))
+
+
 def _custom(element: dict) -> dict:
     """The customProperties of a table or field as a plain mapping."""
     return {p["property"]: p["value"] for p in element.get("customProperties", [])}
@@ -212,7 +218,7 @@ def _entity(path: Path) -> Entity:
         family=family,
         is_mapped=str(custom.get("mapped", True)).lower() == "true",
         version=str(contract["version"]),
-        noun=table.get("businessName", name.replace("_", " ")),
+        noun=table.get("businessName", _noun(name)),
     )
 
 

@@ -70,8 +70,8 @@ def kind_words(field: Field) -> str:
 
 
 def presence_words(field: Field) -> str:
-    """required (and whether for the key), optional, or conditional and when."""
-    said = f"{field.presence}, key" if field.required else field.presence
+    """required (and whether no row may lack it), optional, or conditional and when."""
+    said = f"{field.presence}, in every row" if field.required else field.presence
     return f"{said}: {field.condition}" if field.condition else said
 
 
@@ -107,7 +107,7 @@ FIELD_HEADER = [
 
 def _key_words(entity: Entity) -> str:
     parts = ", ".join(code(part) for part in entity.key)
-    return f"{parts}, within the agency. In the warehouse: {code(entity.id)}."
+    return f"{parts}, within the agency. In the warehouse: {code(entity.id)}." if entity.is_mapped else f"{parts}."
 
 
 def entity_page(entity: Entity, standard: Mapping[str, Entity]) -> str:
@@ -193,7 +193,7 @@ def index_page(standard: Mapping[str, Entity], lists: Mapping[str, CodeTable]) -
         "## How to read a page",
         "**Type:** what a value looks like.",
         table(["type", "what to write"], ([KIND_WORDS[k], cell(KIND_HELP[k])] for k in KIND_WORDS)),
-        "**Needed:** *required* fields are always expected; those marked *key* must be mapped, and a row without its"
+        "**Needed:** *required* fields are always expected; those *in every row* must be mapped, and a row without its"
         " number is rejected. *Conditional* fields are expected where the condition holds."
         " *Optional* fields are sent if the agency has them."
         " What an agency does not send is *not recorded*, which is never read as no.",
