@@ -10,8 +10,8 @@ import yaml
 
 from orchestration.settings import PROJECT
 
-SQL_TYPES = {"text": "varchar", "number": "varchar", "code": "varchar", "answer": "varchar", "integer": "integer"}
-KINDS = (*SQL_TYPES, "timestamp")
+KINDS = ("text", "number", "code", "codes", "answer", "integer", "decimal", "date", "timestamp", "boolean")
+SUFFIXES = {"timestamp": "_at", "date": "_date", "code": "_code", "codes": "_codes", "number": "_number"}
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,10 @@ class Field:
     description: str
     classification: str
     tier: str
+    physical_type: str
+    examples: tuple[str, ...] = ()
+    presence: str = "optional"
+    condition: str | None = None
     required: bool = False
     code_list: str | None = None
     refers_to: str | None = None
@@ -44,8 +48,7 @@ class Field:
     @property
     def stem(self) -> str:
         """The name without its suffix: `received` of received_at, `call_type_initial` of call_type_initial_code."""
-        suffix = {"timestamp": "_at", "code": "_code", "number": "_number"}.get(self.kind, "")
-        return self.name.removesuffix(suffix)
+        return self.name.removesuffix(SUFFIXES.get(self.kind, ""))
 
     def columns(self) -> list[Column]:
         """The input columns that this field fills, in order."""
@@ -55,16 +58,21 @@ class Field:
                 Column(f"{self.stem}_local_at", "timestamp"),
                 Column(f"{self.stem}_raw", "varchar"),
             ]
-        if self.kind == "code":
+        if self.kind == "date":
+            return [Column(self.name, "date"), Column(f"{self.stem}_raw", "varchar")]
+        if self.kind in ("code", "codes"):
             return [Column(self.name, "varchar"), Column(f"{self.stem}_local", "varchar")]
         if self.kind == "number" and self.refers_to:
             return [Column(self.name, "varchar"), Column(f"{self.stem}_id", "varchar")]
-        return [Column(self.name, SQL_TYPES[self.kind])]
+        return [Column(self.name, self.physical_type)]
 
 
 @dataclass(frozen=True)
 class Entity:
-    """One entity: its fields, the fields of its key, and the fields that give a row its month."""
+    """One entity: its fields, the fields of its key, and the fields that give a row its month.
+
+    is_mapped: whether agencies send it row by row; the others come from agency.yml and from seeds.
+    """
 
     name: str
     description: str
@@ -72,6 +80,9 @@ class Entity:
     key: tuple[str, ...]
     month_from: tuple[str, ...]
     parent: str | None
+    family: str
+    is_mapped: bool
+    version: str
     fields: tuple[Field, ...]
 
     @property
@@ -99,7 +110,9 @@ class Entity:
 
     @property
     def columns(self) -> list[Column]:
-        """Columns of input.<entity>, in order."""
+        """Columns of input.<entity>, in order; those of an entity that is not mapped are its fields alone."""
+        if not self.is_mapped:
+            return [Column(f.name, f.physical_type) for f in self.fields]
         head = [Column(n, "varchar") for n in ("agency_id", self.id, "month", "month_basis")]
         body = [c for f in self.fields if not f.is_identifying for c in f.columns() if c.name != self.id]
         tail = [Column("withheld_fields", "varchar"), Column("source_file", "varchar"), Column("source_row", "bigint")]
@@ -116,6 +129,10 @@ def _field(prop: dict) -> Field:
         description=prop["description"],
         classification=prop["classification"],
         tier=custom["tier"],
+        physical_type=prop["physicalType"],
+        examples=tuple(prop["examples"]),
+        presence=custom["presence"],
+        condition=custom.get("condition"),
         required=prop.get("required", False),
         code_list=custom.get("code_list"),
         refers_to=custom.get("refers_to"),
@@ -125,7 +142,8 @@ def _field(prop: dict) -> Field:
 
 
 def _entity(path: Path) -> Entity:
-    (table,) = yaml.safe_load(path.read_text())["schema"]
+    contract = yaml.safe_load(path.read_text(encoding="utf-8"))
+    (table,) = contract["schema"]
     custom = {p["property"]: p["value"] for p in table["customProperties"]}
     return Entity(
         name=table["name"],
@@ -134,6 +152,9 @@ def _entity(path: Path) -> Entity:
         key=tuple(custom["key"]),
         month_from=tuple(custom["month_from"]),
         parent=custom.get("parent"),
+        family=custom["family"],
+        is_mapped=custom["mapped"],
+        version=contract["version"],
         fields=tuple(_field(p) for p in table["properties"]),
     )
 
