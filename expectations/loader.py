@@ -187,6 +187,8 @@ def _column_lists(folder: Path = STANDARD) -> dict[str, list[str]]:
     identifying, row_level = {"person_key"}, {"person_key", "source_file", "source_row"}
     for path in folder.glob("*.yml"):
         for table in yaml.safe_load(path.read_text(encoding="utf-8"))["schema"]:
+            if {"property": "mapped", "value": False} in table["customProperties"]:
+                continue  # facts of agencies and seeds: no row of theirs is about a person or an event
             row_level.add(f"{table['name']}_id")
             for field in table["properties"]:
                 kind = next(p["value"] for p in field["customProperties"] if p["property"] == "kind")
