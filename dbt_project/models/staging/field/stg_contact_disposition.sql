@@ -23,6 +23,9 @@ final as (
         contact_disposition.disposition_code,
         contact_disposition.disposition_local,
         contact_disposition.marked_primary,
+        contact_disposition.disposition_at,
+        contact_disposition.disposition_local_at,
+        contact_disposition.facility_number,
         -- A code that the list lacks is unknown on every axis: it may hide an arrest.
         coalesce(disposition.category_code, 'not_known') as category_code,
         coalesce(disposition.enforcement_code, 'unknown') as enforcement_code,
