@@ -62,14 +62,14 @@ class Batch:
     def __init__(self, batch):
         self._batch = batch
 
-    def validate(self, expectations: Sequence[Expectation], with_counts: bool) -> list[Outcome]:
-        """One outcome for each expectation, in order. with_counts: keep results, not only success."""
+    def validate(self, expectations: Sequence[Expectation]) -> list[Outcome]:
+        """One outcome for each expectation, in order."""
         from great_expectations import ExpectationSuite
 
         for position, expectation in enumerate(expectations):
             expectation.meta = {"position": position}
         suite = ExpectationSuite(name="gate", expectations=list(expectations))
-        validated = self._batch.validate(suite, result_format="SUMMARY" if with_counts else "BOOLEAN_ONLY")
+        validated = self._batch.validate(suite, result_format="SUMMARY")
         found = {r.expectation_config.meta["position"]: Outcome(r) for r in validated.results}
         return [found[position] for position in range(len(expectations))]
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from expectations.datasource import Batch, Source, exception_name
-from expectations.loader import COLUMN_KINDS, CONDITION_KINDS, Check
+from expectations.datasource import Source, exception_name
+from expectations.loader import CONDITION_KINDS, Check
 from expectations.results import Place
 from expectations.sql import Frame, name
 from expectations.thresholds import Limits
 
-BUILTIN_KINDS = (*COLUMN_KINDS, "rows_at_least", "no_columns")  # evaluated by the library's own metrics
 Places = dict[Place, tuple[int, int]]  # (eligible, failing) rows by place
 
 
@@ -21,7 +20,7 @@ class Evidence:
 
     places: Places = field(default_factory=dict)
     error: str = ""  # class of what was raised, never its message
-    passed: bool = True  # column checks only: what the library said
+    passed: bool = True  # checks of the whole table only: what the library said
     columns: str = ""  # names of the columns that fail, where a check asks several
 
 
@@ -55,9 +54,7 @@ class _Table:
         self.rows: dict[Place, int] = {}
 
     def gathered(self) -> dict[str, Evidence]:
-        batch = self.source.batch(self.frame.select)
-        evidence = self._tallied(batch, [c for c in self.checks if c.kind not in BUILTIN_KINDS])
-        evidence |= self._asked(batch, [c for c in self.checks if c.kind in BUILTIN_KINDS])
+        evidence = self._asked()
         for check in self.checks:
             found = evidence[check.name]
             try:
@@ -76,22 +73,21 @@ class _Table:
         )
         return seen * 4 >= whole
 
-    # Checks that are conditions or queries: our own expectation, which places what it counts.
-
-    def _tallied(self, batch: Batch, checks: list[Check]) -> dict[str, Evidence]:
-        """Counts of these checks; fills in the rows of each place."""
-        shared = [c for c in checks if c.kind in CONDITION_KINDS]
-        alone = [c for c in checks if c.kind not in CONDITION_KINDS]
-        rows, *outcomes = batch.validate([*self._shared(shared), *map(self._own, alone)], with_counts=True)
+    def _asked(self) -> dict[str, Evidence]:
+        """What the library says of every check, asked at once; fills in the rows of each place."""
+        batch = self.source.batch(self.frame.select)
+        shared = [c for c in self.checks if c.kind in CONDITION_KINDS]
+        alone = [c for c in self.checks if c.kind not in CONDITION_KINDS]
+        rows, *outcomes = batch.validate([*self._shared(shared), *map(self._own, alone)])
         if rows.error:
             # One broken condition breaks the scan that all share: ask each alone.
-            (rows,) = batch.validate(self._shared([]), with_counts=True)
+            (rows,) = batch.validate(self._shared([]))
             if rows.error:
                 raise Unevaluated(rows.error)
-            outcomes[: len(shared)] = [batch.validate(self._shared([c]), with_counts=True)[1] for c in shared]
+            outcomes[: len(shared)] = [batch.validate(self._shared([c]))[1] for c in shared]
         self.rows = {place: count for place, (count, _) in _by_place(rows.details["places"]).items()}
         return {
-            check.name: Evidence(error=o.error, places={} if o.error else _by_place(o.details["places"]))
+            check.name: Evidence(error=o.error, passed=o.passed, places=_by_place(o.details.get("places", ())))
             for check, o in zip([*shared, *alone], outcomes, strict=True)
         }
 
@@ -108,9 +104,15 @@ class _Table:
         ]
 
     def _own(self, check: Check):
-        """The expectation of a check that has a query of its own."""
-        from expectations.custom import ExpectFailingRowsWithin
+        """The expectation of a check that has a query of its own, or asks the table as a whole."""
+        import great_expectations.expectations as gxe
 
+        from expectations.custom import ExpectColumnsAbsent, ExpectFailingRowsWithin
+
+        if check.kind == "rows_at_least":
+            return gxe.ExpectTableRowCountToBeBetween(min_value=int(check.low or 0))
+        if check.kind == "no_columns":
+            return ExpectColumnsAbsent(names=list(check.values))
         failing = "cast(sum(failing_count) as bigint)" if "failing_count" in check.condition else "count(*)"
         query = self.frame.tally(self.frame.failing(check, self.limits), ["count(*)", failing])
         return ExpectFailingRowsWithin(query=query, eligible=2, failing=3)
@@ -127,45 +129,6 @@ class _Table:
         check_id = self.frame.suite.check_id(check)
         return {"": self.limits.value(check_id, None), **self.limits.own_values(check_id)}
 
-    # Checks of columns: the library's own expectations.
-
-    def _asked(self, batch: Batch, checks: list[Check]) -> dict[str, Evidence]:
-        asked = [(c, e) for c in checks for e in self._builtin(c)]
-        outcomes = batch.validate([e for _, e in asked], with_counts=False) if asked else []
-        evidence = {c.name: Evidence() for c in checks}
-        for (check, expectation), outcome in zip(asked, outcomes, strict=True):
-            if outcome.error and len(asked) > 1:
-                (outcome,) = batch.validate([expectation], with_counts=False)
-            found = evidence[check.name]
-            found.error = found.error or outcome.error
-            found.passed = found.passed and outcome.passed
-        return evidence
-
-    def _builtin(self, check: Check) -> list:
-        """The library's expectations that a check stands for."""
-        import great_expectations.expectations as gxe
-
-        from expectations.custom import ExpectColumnsAbsent
-
-        if check.kind == "not_null":
-            return [gxe.ExpectColumnValuesToNotBeNull(column=c) for c in check.columns]
-        if check.kind == "in_set":
-            values = list(check.values)
-            return [gxe.ExpectColumnValuesToBeInSet(column=c, value_set=values) for c in check.columns]
-        if check.kind == "between":
-            bounds = {"min_value": check.low, "max_value": check.high}
-            return [gxe.ExpectColumnValuesToBeBetween(column=c, **bounds) for c in check.columns]
-        if check.kind == "pair":
-            larger, smaller = check.columns
-            return [
-                gxe.ExpectColumnPairValuesAToBeGreaterThanB(
-                    column_A=larger, column_B=smaller, or_equal=True, ignore_row_if="either_value_is_missing"
-                )
-            ]
-        if check.kind == "rows_at_least":
-            return [gxe.ExpectTableRowCountToBeBetween(min_value=int(check.low or 0))]
-        return [ExpectColumnsAbsent(names=list(check.values))]
-
     # Where a failure lies: one more query, for failing checks only.
 
     def _place(self, check: Check, found: Evidence) -> None:
@@ -180,23 +143,15 @@ class _Table:
             failing = 0 if found.passed else max(len(present), 1)
             found.places = {(None, None): (len(self.frame.columns), failing)}
             found.columns = ", ".join(present)
-        elif check.kind in COLUMN_KINDS and found.passed:
-            found.places = {place: (rows, 0) for place, rows in self.rows.items()}
-        elif check.kind in COLUMN_KINDS:
-            found.places = self._located(check, found)
-            if not any(failing for _, failing in found.places.values()):
-                raise Unevaluated("NotPlaced")  # the library and our SQL disagree: never a pass
-        elif check.columns_like and any(failing for _, failing in found.places.values()):
-            self._located(check, found)
+        elif len(self.frame.parts(check, self.limits)) > 1 and any(failing for _, failing in found.places.values()):
+            found.columns = self._failing_columns(check)
 
-    def _located(self, check: Check, found: Evidence) -> Places:
-        """Eligible and failing rows by place; names the failing columns where a check asks several."""
+    def _failing_columns(self, check: Check) -> str:
+        """Names of the columns that fail, of a check that asks several."""
         parts = self.frame.parts(check, self.limits)
-        counts = self._counts(check) + [f"count(*) filter (where {c})" for c in parts.values()]
-        rows = self.source.fetch(self.frame.tally(self.frame.select, counts))
-        if len(parts) > 1:
-            found.columns = ", ".join(c for i, c in enumerate(parts) if any(r[4 + i] for r in rows))
-        return _by_place(rows)
+        failing = ", ".join(f"coalesce(bool_or({condition}), false)" for condition in parts.values())
+        (found,) = self.source.fetch(f"select {failing} from ({self.frame.select}) as judged")
+        return ", ".join(column for column, fails in zip(parts, found, strict=True) if fails)
 
     def _applicable(self, check: Check, found: Places) -> Places:
         """For a query, the eligible rows are the table's own, or those of `over`; not those it returned."""

@@ -56,9 +56,9 @@ from expectations.thresholds import Limits
 FOLDER = Path(__file__).parent / "suites"
 STANDARD = Path(__file__).parent.parent / "seeds" / "standard"
 JUDGED_BY = ("agency_month", "agency", "table")
-COLUMN_KINDS = ("not_null", "in_set", "between", "pair")  # evaluated by Great Expectations' own expectations
-CONDITION_KINDS = ("violation", "share")
-KINDS = (*COLUMN_KINDS, "unique", *CONDITION_KINDS, "query", "rows_at_least", "no_columns")
+WRITTEN_KINDS = ("violation", "share")  # conditions that a suite writes in SQL
+CONDITION_KINDS = ("not_null", "in_set", "between", "pair", *WRITTEN_KINDS)  # all on one scan of the table
+KINDS = (*CONDITION_KINDS, "unique", "query", "rows_at_least", "no_columns")
 COMMON = {"check", "severity", "why", "remedy", "bad", "good", "each", "of", "over", "columns_like"}
 SUITE_KEYS = {"table", "tables", "schema", "judged_by", "key", "optional", "checks"}
 
@@ -132,7 +132,7 @@ def load_suites(layer: str, folder: Path = FOLDER) -> tuple[Suite, ...]:
     """All suites of one layer, by file name. Raises SuiteError, naming file and check."""
     if layer not in LAYERS:
         raise SuiteError(f"unknown layer '{layer}'; layers: {', '.join(LAYERS)}")
-    suites = _merged(s for path in sorted((folder / layer).glob("*.yml")) for s in _suites_of(layer, path))
+    suites = tuple(s for path in sorted((folder / layer).glob("*.yml")) for s in _suites_of(layer, path))
     seen: set[str] = set()
     for suite in suites:
         for check in suite.checks:
@@ -140,20 +140,6 @@ def load_suites(layer: str, folder: Path = FOLDER) -> tuple[Suite, ...]:
                 raise SuiteError(f"{layer}: two checks have the id {check_id}")
             seen.add(check_id)
     return suites
-
-
-def _merged(suites: Iterable[Suite]) -> tuple[Suite, ...]:
-    """Suites of one table that place failures alike become one, so that their checks share a scan."""
-    merged: dict[tuple, Suite] = {}
-    for suite in suites:
-        alike = (suite.schema, suite.table, suite.judged_by, suite.optional)
-        first = merged.get(alike)
-        if first is None:
-            merged[alike] = suite
-        else:
-            key = tuple(dict.fromkeys((*first.key, *suite.key)))
-            merged[alike] = replace(first, key=key, checks=first.checks + suite.checks)
-    return tuple(merged.values())
 
 
 def require_thresholds(suites: Iterable[Suite], limits: Limits) -> None:
@@ -303,8 +289,8 @@ def _check(file: str, raw: dict) -> Check:
         columns_like=str(raw.get("columns_like", "")),
         **given,
     )
-    if (check.of or check.columns_like) and kind not in CONDITION_KINDS:
-        raise SuiteError(f"{where}: of and columns_like go with {' and '.join(CONDITION_KINDS)}")
+    if (check.of or check.columns_like) and kind not in WRITTEN_KINDS:
+        raise SuiteError(f"{where}: of and columns_like go with {' and '.join(WRITTEN_KINDS)}")
     if check.over and kind != "query":
         raise SuiteError(f"{where}: over goes with query")
     return check

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from expectations.addresses import note
@@ -41,12 +42,24 @@ def judge_suites(
     results: list[CheckResult] = []
     with open_source(database) as source:
         present = source.columns()
-        for suite in (s for given in suites for s in given.for_tables(present)):
+        for suite in _one_each(s for given in suites for s in given.for_tables(present)):
             columns = present.get((suite.schema, suite.table))
             frame = Frame(suite, pairs, columns or ())
             if frame.places:
                 results += _judged(source, frame, limits, results_dir, is_present=columns is not None)
     return results
+
+
+def _one_each(suites: Iterable[Suite]) -> list[Suite]:
+    """Several suites of one table, placed alike, as one: a table is asked once."""
+    found: dict[tuple, Suite] = {}
+    for suite in suites:
+        name = suite.schema, suite.table, suite.judged_by, suite.optional
+        if first := found.get(name):
+            key = tuple(dict.fromkeys((*first.key, *suite.key)))
+            suite = replace(first, key=key, checks=(*first.checks, *suite.checks))
+        found[name] = suite
+    return list(found.values())
 
 
 def _judged(source: Source, frame: Frame, limits: Limits, results_dir: Path, is_present: bool) -> list[CheckResult]:

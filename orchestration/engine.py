@@ -16,6 +16,9 @@ def connect(
     config: dict = {"threads": settings.threads, "memory_limit": settings.memory_limit} if settings else {}
     if spill:
         config["temp_directory"] = str(spill)
+    if database and not read_only:
+        # Counts for a new file only: its newer compression takes two thirds of the time that the default's takes.
+        config["storage_compatibility_version"] = "latest"
     con = duckdb.connect(str(database) if database else ":memory:", read_only=read_only, config=config)
     con.execute("set timezone = 'UTC'; set enable_progress_bar = false")
     return con

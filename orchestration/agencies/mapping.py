@@ -1,8 +1,8 @@
 """Compiles an agency's mapping to SQL that DuckDB runs over one landed file.
 
 The SQL selects from a relation `raw` (all columns text, `_row` bigint) and gives one row per landed row to which
-the entity applies: the entity's input columns, its identity columns, `_version`, and `_rule` and `_field`, which
-name why a row is rejected (null when it is accepted).
+the entity applies: the entity's input columns, its identity columns, `_version`, and `_broken`, which names why a
+row is rejected as rule:field (null when it is accepted).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import cache
 
 import duckdb
 
+from orchestration.agencies.clock import instant_sql
 from orchestration.agencies.folder import Agency, AgencyError, EntityMapping, Feed
 from orchestration.engine import connect
 from orchestration.standard import Entity, Field, code_list, load_standard
@@ -257,11 +258,9 @@ def compile_entity(
         f"\nleft join answer as _answer__{m.field.name} on upper(dated.{m.field.name}) = _answer__{m.field.name}.word"
         for m in answers
     )
-    final = _final_columns(agency, entity, fields)
+    final = _final_columns(agency, entity, fields, months)
     final += [f"{text(source_file)} as source_file", "_row as source_row", "_version"]
-    final += [
-        _rule(entity, mapped, numbers, answers, timed, months, part) + f" as {part}" for part in ("_rule", "_field")
-    ]
+    final.append(f"{_broken(mapped, numbers, answers, timed, months)} as _broken")
     ctes = [
         f"trimmed as (\n    select\n        {_lines(trimmed)}\n    from raw\n)",
         f"source as (\n    select\n        {_lines(source)}\n    from trimmed\n)",
@@ -294,7 +293,7 @@ def _id(agency: Agency, parts: tuple[str, ...]) -> str:
     return text(agency.id + ":") + " || " + " || ':' || ".join(parts)
 
 
-def _final_columns(agency: Agency, entity: Entity, fields: list[_Mapped]) -> list[str]:
+def _final_columns(agency: Agency, entity: Entity, fields: list[_Mapped], months: tuple[str, str]) -> list[str]:
     """Select items for all input and identity columns of the entity, in the standard's order."""
     by_name = {m.field.name: m for m in fields}
     key_parts = []
@@ -303,7 +302,7 @@ def _final_columns(agency: Agency, entity: Entity, fields: list[_Mapped]) -> lis
         key_parts.append(f"coalesce(dated.{field.field.name}, '-')" if field.expression else "'-'")
     out = [f"{text(agency.id)} as agency_id", f"{_id(agency, tuple(key_parts))} as {entity.id}", "month", "month_basis"]
     for m in fields:
-        out += _field_columns(agency, m) if m.field.stem + "_id" != entity.id else [_text_column(m)]
+        out += _field_columns(agency, m, months) if m.field.stem + "_id" != entity.id else [_text_column(m)]
     out.append("withheld_fields")
     return out
 
@@ -326,7 +325,7 @@ def _text_column(m: _Mapped) -> str:
     return f"dated.{m.field.name} as {m.field.name}" if m.expression else f"cast(null as varchar) as {m.field.name}"
 
 
-def _field_columns(agency: Agency, m: _Mapped) -> list[str]:
+def _field_columns(agency: Agency, m: _Mapped, months: tuple[str, str]) -> list[str]:
     """Select items of one field; a field that the agency does not map is null or not_recorded."""
     field, stem = m.field, m.field.stem
     is_withheld = f"_withheld__{field.name}" if m.withheld_columns else "false"
@@ -347,10 +346,10 @@ def _field_columns(agency: Agency, m: _Mapped) -> list[str]:
         return [f"cast(null as {c.type}) as {c.name}" for c in field.columns()]
     if field.kind == "timestamp":
         local = f"_local__{stem}"
-        zone = text(agency.agency.time_zone)
+        instant = instant_sql(local, agency.agency.time_zone, int(months[0][:4]), int(months[1][:4]))
         # The text is kept only where the local clock does not already print it.
         return [
-            f"timezone({zone}, {local}) as {field.name}",
+            f"{instant} as {field.name}",
             f"{local} as {stem}_local_at",
             f"case when dated.{field.name} <> cast({local} as varchar) or {local} is null then dated.{field.name} end as {stem}_raw",
         ]
@@ -362,8 +361,8 @@ def _field_columns(agency: Agency, m: _Mapped) -> list[str]:
     return [_text_column(m)]
 
 
-def _rule(entity, mapped, numbers, answers, timed, months, part: str) -> str:
-    """The first rule that a row breaks (part `_rule`) or the field that breaks it (part `_field`)."""
+def _broken(mapped, numbers, answers, timed, months) -> str:
+    """The first rule that a row breaks and the field that breaks it, as rule:field."""
     keys = [m for m in mapped if m.field.required and m.field.kind == "number"]
     cases = [("required", m.field.name, f"dated.{m.field.name} is null") for m in keys]
     cases += [
@@ -378,14 +377,9 @@ def _rule(entity, mapped, numbers, answers, timed, months, part: str) -> str:
         ("not_an_answer", m.field.name, f"dated.{m.field.name} is not null and _answer__{m.field.name}.code is null")
         for m in answers
     ]
-    cases.append(
-        (
-            "month_out_of_range",
-            "month",
-            f"month <> 'unknown' and month not between {text(months[0])} and {text(months[1])}",
-        )
-    )
-    return "case " + " ".join(f"when {c} then {text(r if part == '_rule' else f)}" for r, f, c in cases) + " end"
+    outside = f"month <> 'unknown' and month not between {text(months[0])} and {text(months[1])}"
+    cases.append(("month_out_of_range", "month", outside))
+    return "case " + " ".join(f"when {c} then {text(f'{r}:{f}')}" for r, f, c in cases) + " end"
 
 
 def check_agency(agency: Agency, months: tuple[str, str]) -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from orchestration.settings import Settings
 
-# No artifacts and no debug log: nobody reads them, and they cost a third of a small run.
-QUIET = ("--quiet", "--no-write-json", "--log-level-file", "warn")
+# No artifacts and no logs: nobody reads them, and they cost a third of a small run. Failures are raised.
+QUIET = ("--quiet", "--no-write-json", "--log-level", "none", "--log-level-file", "none")
 
 
 class DbtFailure(RuntimeError):

@@ -161,17 +161,18 @@ def _write_entity(
     """
     stem = landed.sha256[:16]
     columns = ", ".join(c.name for c in entity.columns if c.name not in ("agency_id", "month"))
-    rows = incoming / "input" / entity.name
+    rows = incoming / "input" / entity.name / f"agency_id={agency.id}"
     rows.mkdir(parents=True)
     con.execute(
-        f"copy (select agency_id, case when _rule is null then month else '{REJECTED}' end as month, {columns},"
-        f" _version as source_version, _rule, _field from ({sql}) as mapped)"
-        f" to {text(str(rows))} (format parquet, partition_by (agency_id, month), filename_pattern '{stem}_{{i}}', overwrite_or_ignore)"
+        f"copy (select case when _broken is null then month else '{REJECTED}' end as month, {columns},"
+        f" _version as source_version, _broken from ({sql}) as mapped) to {text(str(rows))}"
+        f" (format parquet, parquet_version v2, partition_by (month), filename_pattern '{stem}_{{i}}', overwrite_or_ignore)"
     )
-    rejects = rows / f"agency_id={agency.id}" / f"month={REJECTED}"
+    rejects = rows / f"month={REJECTED}"
     if rejects.exists():
         con.execute(
-            f"insert into rejected select ?, source_row, _rule, _field from read_parquet({text(str(rejects / '*.parquet'))})",
+            "insert into rejected select ?, source_row, split_part(_broken, ':', 1), split_part(_broken, ':', 2)"
+            f" from read_parquet({text(str(rejects / '*.parquet'))})",
             [entity.name],
         )
         shutil.rmtree(rejects)
@@ -189,7 +190,7 @@ def _write_entity(
             f" to {text(str(store / f'{stem}.parquet'))} (format parquet)"
         )
     months: dict[str, int] = defaultdict(int)
-    for path in sorted(rows.glob("*/*/*.parquet")):
+    for path in sorted(rows.glob("*/*.parquet")):
         months[path.parent.name.removeprefix("month=")] += _rows_in(con, path)
     return {"rejected": rejected, "months": dict(sorted(months.items()))}
 

@@ -13,30 +13,23 @@
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
-    {{ get_assert_columns_equivalent(sql) }}
-
     {%- set build = [] -%}
-    {%- set keeps_months = false -%}
-    {%- if existing is not none -%}
-        {%- if not existing.is_table -%}
+    {%- set is_table = existing is not none and existing.is_table -%}
+    {%- set keeps_months, changes = window_table_state(existing) if is_table else (false, none) -%}
+    {%- if keeps_months and changes -%}
+        {%- do exceptions.raise_compiler_error(
+            this ~ " has other columns than its contract: " ~ changes
+            ~ ". It holds months outside of this run's window, which would be lost."
+            ~ " Rebuild all months of the layer."
+        ) -%}
+    {%- elif keeps_months -%}
+        {%- do build.append(window_table_delete_sql(existing)) -%}
+    {%- else -%}
+        {# A changed query rebuilds every month, so it is held against the contract here; this plans it once more. #}
+        {{ get_assert_columns_equivalent(sql) }}
+        {%- if existing is not none -%}
             {%- do build.append('drop ' ~ existing.type ~ ' ' ~ existing) -%}
-        {%- else -%}
-            {%- set keeps_months = window_table_keeps_months(existing) -%}
-            {%- set changes = window_table_changes(existing) if keeps_months else [] -%}
-            {%- if keeps_months and changes -%}
-                {%- do exceptions.raise_compiler_error(
-                    this ~ " has other columns than its contract: " ~ changes | join(', ')
-                    ~ ". It holds months outside of this run's window, which would be lost."
-                    ~ " Rebuild all months of the layer."
-                ) -%}
-            {%- elif keeps_months -%}
-                {%- do build.append(window_table_delete_sql(existing)) -%}
-            {%- else -%}
-                {%- do build.append('drop table ' ~ existing) -%}
-            {%- endif -%}
         {%- endif -%}
-    {%- endif -%}
-    {%- if not keeps_months -%}
         {%- do build.append('create table ' ~ target_relation ~ ' ' ~ get_table_columns_and_constraints()) -%}
     {%- endif -%}
     {%- do build.append(
@@ -58,14 +51,26 @@
 {%- endmaterialization %}
 
 
-{# Whether the table holds a month that this run does not write. Stops at the first such row. #}
-{% macro window_table_keeps_months(relation) -%}
+{#
+  Two facts of a table, in one query: whether it holds a month that this run does not write, and what differs
+  between its columns and its model's contract (a text, null when they are the same).
+#}
+{% macro window_table_state(relation) -%}
     {%- set rows = run_query(
-        'select 1 from ' ~ relation ~ ' as kept where not exists (select 1 from ' ~ source('meta', 'layer_window')
-        ~ ' as layer_window where layer_window.offset_months = 0 and layer_window.agency_id = kept.agency_id'
-        ~ ' and layer_window.month = kept.month) limit 1'
-    ) -%}
-    {{ return(rows.rows | length > 0) }}
+        "with contract as (select column_name, column_type from (describe " ~ get_empty_schema_sql(model.columns)
+        ~ ")), held as (select column_name, data_type as column_type from duckdb_columns() where not internal"
+        ~ " and database_name = current_database() and schema_name = '" ~ relation.schema
+        ~ "' and table_name = '" ~ relation.identifier ~ "')"
+        ~ " select exists (select 1 from " ~ relation ~ " as kept where not exists (select 1 from "
+        ~ source('meta', 'layer_window') ~ " as layer_window where layer_window.offset_months = 0"
+        ~ " and layer_window.agency_id = kept.agency_id and layer_window.month = kept.month)) as keeps_months,"
+        ~ " (select string_agg(case when held.column_name is null then '+' || contract.column_name"
+        ~ " when contract.column_name is null then '-' || held.column_name else contract.column_name || ' '"
+        ~ " || held.column_type || ' -> ' || contract.column_type end, ', ' order by column_name)"
+        ~ " from contract full join held using (column_name)"
+        ~ " where held.column_type is distinct from contract.column_type) as changes"
+    ).rows[0] -%}
+    {{ return((rows[0], rows[1])) }}
 {%- endmacro %}
 
 
@@ -74,28 +79,4 @@
         'delete from ' ~ relation ~ ' where (agency_id, month) in (select agency_id, month from '
         ~ source('meta', 'layer_window') ~ ' where offset_months = 0)'
     ) }}
-{%- endmacro %}
-
-
-{# What differs between a table and its model's contract: a list of texts, empty when they are the same. #}
-{% macro window_table_changes(relation) -%}
-    {%- set contract = {} -%}
-    {%- for column in get_column_schema_from_query(get_empty_schema_sql(model.columns)) -%}
-        {%- do contract.update({column.name | lower: column.dtype | lower}) -%}
-    {%- endfor -%}
-    {%- set table = {} -%}
-    {%- for column in adapter.get_columns_in_relation(relation) -%}
-        {%- do table.update({column.name | lower: column.dtype | lower}) -%}
-    {%- endfor -%}
-    {%- set changes = [] -%}
-    {%- for name in contract if name not in table -%}
-        {%- do changes.append('+' ~ name) -%}
-    {%- endfor -%}
-    {%- for name in table if name not in contract -%}
-        {%- do changes.append('-' ~ name) -%}
-    {%- endfor -%}
-    {%- for name in contract if name in table and table[name] != contract[name] -%}
-        {%- do changes.append(name ~ ' ' ~ table[name] ~ ' -> ' ~ contract[name]) -%}
-    {%- endfor -%}
-    {{ return(changes) }}
 {%- endmacro %}
