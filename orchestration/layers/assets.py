@@ -23,7 +23,7 @@ from orchestration.layers.models import DBT_LAYERS, Warehouse, selection
 from orchestration.layers.months import UNKNOWN, month_range, partition_keys
 from orchestration.release import publish as release
 from orchestration.settings import Settings
-from orchestration.standard import load_standard
+from orchestration.standard import load_standard, mapped_entities
 
 Report = Callable[[str, str], None]  # (layer, what it says)
 SINGLE_RUN = dg.BackfillPolicy.single_run()
@@ -219,7 +219,7 @@ class Translator(DagsterDbtTranslator):
                 sources.add(name)
             elif schema != "meta":
                 deps.append(dep)
-        entities = set(load_standard())
+        entities = {e.name for e in mapped_entities()}
         for key in self.input_keys:
             if key.path[-1] in sources or sources - entities:
                 deps.append(dg.AssetDep(key))

@@ -29,7 +29,7 @@ from orchestration.landing import LandedFile, Manifest, Refusal, read_raw
 from orchestration.landing.zone import refuse
 from orchestration.layers.ledger import Ledger, new_write_id
 from orchestration.settings import Settings
-from orchestration.standard import Entity, load_standard
+from orchestration.standard import Entity, load_standard, mapped_entities
 
 Say = Callable[[str], None]
 RECONCILIATION = (
@@ -344,7 +344,7 @@ def _resolve(
     lists: dict[str, Path] = {}
     order = {f.sha256: f.seq for f in files}
     with _scratch(settings) as con:
-        for entity in load_standard().values():
+        for entity in mapped_entities():
             many = {
                 f.sha256 for f in files
                 if entity.name in agency.feeds[f.feed].entities and agency.feeds[f.feed].entities[entity.name].rows == "many"
@@ -438,7 +438,7 @@ def _settle(
         entity: sorted(
             {f for feed in agency.feeds.values() if entity in feed.entities for f in feed.entities[entity].fields}
         )
-        for entity in load_standard()
+        for entity in (e.name for e in mapped_entities())
     }
     state.codes = [
         [
@@ -493,7 +493,7 @@ def create_input_views(con: duckdb.DuckDBPyConnection, settings: Settings, pairs
     and the small agency-level tables over all agencies that the input layer holds."""
     pairs = sorted(pairs)
     con.execute("create schema if not exists input")
-    for entity in load_standard().values():
+    for entity in mapped_entities():
         files = [f for agency_id, month in pairs for f in entity_files(settings, entity.name, agency_id, month)]
         columns = ", ".join(c.name for c in entity.columns)
         if not files:
@@ -533,7 +533,7 @@ def _create_agency_tables(con: duckdb.DuckDBPyConnection, settings: Settings) ->
         "agency": (AGENCY_COLUMNS, [tuple(s.agency[c] for c in AGENCY_COLUMNS) for s in states.values()]),
         "agency_field": (
             {"agency_id": "varchar", "entity": "varchar", "field": "varchar", "is_mapped": "boolean"},
-            [(a, e.name, f.name, f.name in s.fields[e.name]) for a, s in states.items() for e in load_standard().values() for f in e.fields],
+            [(a, e.name, f.name, f.name in s.fields.get(e.name, ())) for a, s in states.items() for e in mapped_entities() for f in e.fields],
         ),
         "agency_code": (
             {"agency_id": "varchar", "code_list": "varchar", "local_code": "varchar", "standard_code": "varchar",
