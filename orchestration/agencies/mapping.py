@@ -259,7 +259,7 @@ def compile_entity(
         for m in answers
     )
     final = _final_columns(agency, entity, fields, months)
-    final += [f"{text(source_file)} as source_file", "_row as source_row", "_version"]
+    final += [f"{text(source_file)} as source_file", "_row as source_row", "1 as source_part", "_version"]
     final.append(f"{_broken(mapped, numbers, answers, timed, months)} as _broken")
     ctes = [
         f"trimmed as (\n    select\n        {_lines(trimmed)}\n    from raw\n)",
@@ -303,7 +303,7 @@ def _final_columns(agency: Agency, entity: Entity, fields: list[_Mapped], months
     out = [f"{text(agency.id)} as agency_id", f"{_id(agency, tuple(key_parts))} as {entity.id}", "month", "month_basis"]
     for m in fields:
         out += _field_columns(agency, m, months) if m.field.stem + "_id" != entity.id else [_text_column(m)]
-    out.append("withheld_fields")
+    out += ["withheld_fields", "'' as stamp_imputed", "cast(null as varchar) as extras"]
     return out
 
 

@@ -91,7 +91,8 @@ class Derived:
 
 @dataclass(frozen=True)
 class Entity:
-    """One entity: its fields, the fields of its key, and the fields that give a row its month.
+    """One entity: its fields, the fields of its key, the fields that give a row its month, and those that follow
+    each other in time.
 
     is_mapped: whether agencies send it row by row; the others come from agency.yml and from seeds.
     noun: what one row is called in a sentence.
@@ -102,6 +103,7 @@ class Entity:
     grain: str
     key: tuple[str, ...]
     month_from: tuple[str, ...]
+    sequence: tuple[str, ...]
     parent: str | None
     family: str
     is_mapped: bool
@@ -140,7 +142,8 @@ class Entity:
             return [Column(f.name, f.physical_type) for f in self.fields]
         head = [Column(n, "varchar") for n in ("agency_id", self.id, "month", "month_basis")]
         body = [c for f in self.fields if not f.is_identifying for c in f.columns() if c.name != self.id]
-        tail = [Column("withheld_fields", "varchar"), Column("source_file", "varchar"), Column("source_row", "bigint")]
+        tail = [Column(n, "varchar") for n in ("withheld_fields", "stamp_imputed", "extras", "source_file")]
+        tail += [Column("source_row", "bigint"), Column("source_part", "integer")]
         return head + body + tail
 
 
@@ -208,6 +211,7 @@ def _entity(path: Path) -> Entity:
         grain=table["dataGranularityDescription"],
         key=tuple(custom["key"]),
         month_from=tuple(custom.get("month_from") or ()),
+        sequence=tuple(custom.get("sequence") or ()),
         parent=custom.get("parent"),
         fields=tuple(_field(p) for p in table["properties"] if p not in added),
         derived=tuple(_derived(p) for p in added),

@@ -31,6 +31,13 @@ MONTH = (
     " Rows are rebuilt by agency and month."
 )
 WITHHELD_FIELDS = "Fields of this row that the source holds but keeps back, sorted and comma-separated; empty if none."
+STAMP_IMPUTED = (
+    "Times of this row that are not as sent, or not certain, as field:rule, sorted and comma-separated; empty if none."
+    " midnight_rollover: a day was added, which the order of events proves. dst_by_order: the clock showed the time"
+    " twice or never, and the order of events decides. dst_ambiguous, dst_skipped: it does not; the time may be an"
+    " hour off."
+)
+EXTRAS = "The agency's own columns that it classes as not sensitive, as JSON with sorted keys; null if none."
 
 
 def _with(description: str, what: str, mark: str = ",") -> str:
@@ -91,7 +98,12 @@ def staged_columns(entity: Entity, standard: Mapping[str, Entity]) -> list[Stage
     fields = [f for f in entity.fields if not f.is_identifying]
     body = [c for f in fields for c in _field_columns(f, standard) if c.name != entity.id]
     added = [StagedColumn(d.name, d.type, d.description, d.tier, d.unit, d.never_null) for d in entity.derived]
-    return [*head, *body, *added, StagedColumn("withheld_fields", "varchar", WITHHELD_FIELDS)]
+    tail = [
+        StagedColumn("withheld_fields", "varchar", WITHHELD_FIELDS),
+        StagedColumn("stamp_imputed", "varchar", STAMP_IMPUTED),
+        StagedColumn("extras", "varchar", EXTRAS),
+    ]
+    return [*head, *body, *added, *tail]
 
 
 def _quoted(text: str) -> str:

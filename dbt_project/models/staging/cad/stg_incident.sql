@@ -92,7 +92,9 @@ final as (
         -- A scale on which a high number is urgent has no known top, so it gives no rank.
         case when agency.priority_direction_code = '1_high' then incident.priority_initial end as priority_initial_rank,
         case when agency.priority_direction_code = '1_high' then incident.priority_final end as priority_final_rank,
-        incident.withheld_fields
+        incident.withheld_fields,
+        incident.stamp_imputed,
+        incident.extras
     from incident
     left join agency on incident.agency_id = agency.agency_id
     left join call_source on incident.call_source_code = call_source.call_source_code

@@ -73,7 +73,9 @@ final as (
         {{ interval_columns('task', 'dispatched_at', 'cleared_at') }},
         {{ interval_columns('transport', 'left_scene_at', 'at_destination_at', not_applicable=no_transport) }},
         {{ interval_columns('wall', 'at_destination_at', 'destination_handoff_at', not_applicable=no_transport) }},
-        withheld_fields
+        withheld_fields,
+        stamp_imputed,
+        extras
     from unit_response
 )
 

@@ -20,7 +20,9 @@ final as (
         status_at,
         status_local_at,
         clock_fold,
-        withheld_fields
+        withheld_fields,
+        stamp_imputed,
+        extras
     from unit_status_event
 )
 

@@ -33,7 +33,9 @@ final as (
         coalesce(disposition.destination_code, 'unknown') as destination_code,
         coalesce(disposition.service_code, 'unknown') as service_code,
         disposition.primary_rank,
-        contact_disposition.withheld_fields
+        contact_disposition.withheld_fields,
+        contact_disposition.stamp_imputed,
+        contact_disposition.extras
     from contact_disposition
     left join disposition on contact_disposition.disposition_code = disposition.disposition_code
 )

@@ -28,7 +28,9 @@ final as (
         rehabilitation_days,
         overtime_cover_hours,
         workers_compensation_usd,
-        withheld_fields
+        withheld_fields,
+        stamp_imputed,
+        extras
     from injury
 )
 

@@ -32,7 +32,9 @@ final as (
         adjudicated_bh_kind_codes,
         adjudicated_bh_kind_local,
         raters_blinded,
-        withheld_fields
+        withheld_fields,
+        stamp_imputed,
+        extras
     from narrative_review_sample
 )
 

@@ -37,7 +37,9 @@ final as (
         precinct,
         neighborhood,
         tract_geoid,
-        withheld_fields
+        withheld_fields,
+        stamp_imputed,
+        extras
     from offense
 )
 

@@ -22,7 +22,9 @@ final as (
         interpreter_needed,
         veteran,
         anonymous,
-        withheld_fields
+        withheld_fields,
+        stamp_imputed,
+        extras
     from person
 )
 

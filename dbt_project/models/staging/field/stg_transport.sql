@@ -39,7 +39,9 @@ final as (
         restraint_used,
         handcuffs_used,
         charge_usd,
-        withheld_fields
+        withheld_fields,
+        stamp_imputed,
+        extras
     from transport
 )
 

@@ -43,7 +43,9 @@ final as (
         sex_gender_local,
         race_ethnicity_codes,
         race_ethnicity_local,
-        withheld_fields
+        withheld_fields,
+        stamp_imputed,
+        extras
     from complaint_or_survey
 )
 

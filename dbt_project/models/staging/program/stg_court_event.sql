@@ -32,7 +32,9 @@ final as (
         program_id,
         in_custody,
         court_name,
-        withheld_fields
+        withheld_fields,
+        stamp_imputed,
+        extras
     from court_event
 )
 

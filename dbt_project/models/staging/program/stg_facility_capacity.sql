@@ -29,7 +29,9 @@ final as (
         refusal_reason_codes,
         refusal_reason_local,
         drop_off_minutes,
-        withheld_fields
+        withheld_fields,
+        stamp_imputed,
+        extras
     from facility_capacity
 )
 

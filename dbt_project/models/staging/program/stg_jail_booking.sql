@@ -47,7 +47,9 @@ final as (
         race_ethnicity_local,
         -- A stay lasts days: only one of more than ten years is taken for a wrong stamp.
         {{ interval_columns('stay', 'booked_at', 'released_at', longest_seconds=315360000) }},
-        withheld_fields
+        withheld_fields,
+        stamp_imputed,
+        extras
     from jail_booking
 )
 

@@ -49,7 +49,9 @@ final as (
         legal_basis_code,
         legal_basis_local,
         part2_protected,
-        withheld_fields
+        withheld_fields,
+        stamp_imputed,
+        extras
     from program_enrollment
 )
 

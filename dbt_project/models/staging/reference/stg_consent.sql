@@ -27,7 +27,9 @@ final as (
         expires_date,
         revoked_at,
         revoked_local_at,
-        withheld_fields
+        withheld_fields,
+        stamp_imputed,
+        extras
     from consent
 )
 

@@ -22,7 +22,9 @@ final as (
         land_square_miles,
         rural,
         poverty_share,
-        withheld_fields
+        withheld_fields,
+        stamp_imputed,
+        extras
     from geography_population
 )
 

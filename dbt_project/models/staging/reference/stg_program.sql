@@ -35,7 +35,9 @@ final as (
         annual_budget_usd,
         start_up_cost_usd,
         grant_funded,
-        withheld_fields
+        withheld_fields,
+        stamp_imputed,
+        extras
     from program
 )
 

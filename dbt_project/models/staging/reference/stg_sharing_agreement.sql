@@ -28,7 +28,9 @@ final as (
         signed_date,
         start_date,
         end_date,
-        withheld_fields
+        withheld_fields,
+        stamp_imputed,
+        extras
     from sharing_agreement
 )
 

@@ -21,7 +21,9 @@ final as (
         experience_years,
         valid_from_date,
         valid_to_date,
-        withheld_fields
+        withheld_fields,
+        stamp_imputed,
+        extras
     from responder
 )
 

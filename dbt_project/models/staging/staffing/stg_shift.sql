@@ -35,7 +35,9 @@ final as (
         obligated_hours,
         uncommitted_hours,
         program_operating,
-        withheld_fields
+        withheld_fields,
+        stamp_imputed,
+        extras
     from shift
 )
 

@@ -20,7 +20,9 @@ final as (
         instructor_organization,
         pre_test_score,
         post_test_score,
-        withheld_fields
+        withheld_fields,
+        stamp_imputed,
+        extras
     from training_record
 )
 
