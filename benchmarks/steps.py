@@ -111,7 +111,7 @@ def land(bench: Bench) -> None:
     from orchestration.landing import land_drop
 
     settings = bench.settings()
-    check_agency(bench.agency, (settings.first_month, settings.last_month))
+    check_agency(bench.agency)
     land_drop(settings, bench.agency, bench.drop / AGENCY)
 
 

@@ -84,7 +84,7 @@ def _agencies(settings: Settings) -> Iterator[Verdict]:
     for name, folder in folders.items():
         try:
             agency = load_agency(folder)
-            check_agency(agency, (settings.first_month, settings.last_month))
+            check_agency(agency)
         except AgencyError as error:
             yield False, f"agency {name}: {error}", "correct that place in the agency's folder"
             continue

@@ -56,7 +56,7 @@ def _take_in(
         say = lambda text: report("landing" if text.startswith("refused") else "input", text)  # noqa: E731
         try:
             agency = load_agency(folders[name])
-            check_agency(agency, (settings.first_month, settings.last_month))
+            check_agency(agency)
         except AgencyError as error:
             outcome.stopped[name] = str(error)
             report("landing", f"{name} is stopped before anything is read: {error}")

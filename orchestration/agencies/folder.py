@@ -6,17 +6,18 @@ import csv
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from datetime import date
 from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
-from orchestration.standard import code_list, code_list_names, load_standard
+from orchestration.standard import Entity, code_list, code_list_names, load_standard, mapped_entities
 
 
 class AgencyError(ValueError):
@@ -66,28 +67,95 @@ class Version(_Strict):
     column: str | None = None
 
 
+HHMM = "hhmm"  # at the end of a format: a clock time as one number, 5 for 00:05
+EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000}  # microseconds of one unit
+
+
+class FieldMapping(_Strict):
+    """Where one field's value comes from: an SQL expression, or a column; or a date and a time of day apart.
+
+    format: how a time or date is written, as strptime says it, one or several; a format may end in hhmm; epoch_s and
+    epoch_ms count from 1970. zone: UTC where the stamp is not on the agency's clock. separator: between several codes.
+    """
+
+    expression: str | None = None
+    column: str | None = None
+    date: str | None = None
+    time: str | None = None
+    format: tuple[str, ...] = ()
+    zone: Literal["agency", "UTC"] = "agency"
+    separator: str = "|"
+
+    @field_validator("format", mode="before")
+    @classmethod
+    def _several(cls, value: str | list) -> list:
+        return [value] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> FieldMapping:
+        given = [bool(self.expression), bool(self.column), bool(self.date or self.time)]
+        if sum(given) != 1 or bool(self.date) != bool(self.time):
+            raise ValueError("give an SQL expression, or column, or date and time")
+        return self
+
+
 class EntityMapping(_Strict):
-    """How rows of a feed become rows of one entity."""
+    """How rows of a feed become rows of one entity.
+
+    rows: `many` where several rows of a file are one record. each: an SQL list; one row becomes one record per item.
+    group: SQL expressions; the rows that agree in them become one record, and fields are aggregates. one_date: times,
+    in order, that share one printed date.
+    """
 
     rows: Literal["one", "many"] = "one"
     where: str | None = None
-    fields: dict[str, str]
+    each: str | None = None
+    group: tuple[str, ...] = ()
+    one_date: tuple[str, ...] = ()
+    fields: dict[str, FieldMapping]
 
     @field_validator("fields", mode="before")
     @classmethod
-    def _as_text(cls, value: dict) -> dict:
-        return {k: str(v) for k, v in value.items()}
+    def _as_objects(cls, value: dict) -> dict:
+        return {k: v if isinstance(v, (dict, FieldMapping)) else {"expression": str(v)} for k, v in value.items()}
+
+    @model_validator(mode="after")
+    def _not_both(self) -> EntityMapping:
+        if self.each and self.group:
+            raise ValueError("each makes more rows of one and group fewer; an entity has one of them")
+        return self
+
+
+class Lookup(_Strict):
+    """A side table of the same export: the row of `feed` whose `key` column equals an expression over this feed."""
+
+    feed: str
+    key: str
+    equals: str
 
 
 class Feed(_Strict):
-    """One kind of file that the agency sends."""
+    """One kind of file that the agency sends; without entities it is a side table for lookups.
+
+    snapshot: whether each file repeats all records; of complete ones, a record that the newest lacks is gone.
+    max_shrink: the share of rows by which a snapshot may be smaller than the one before. ragged: whether short lines
+    are filled up. variants: other layouts of the same feed, chosen by the columns that a file has.
+    """
 
     files: tuple[str, ...]
     format: Literal["csv", "xlsx"]
     sheet: int | str = 1
     delimiter: str = ","
+    header_row: int = 1
+    encoding: Literal["utf-8", "latin-1"] = "utf-8"
+    ragged: Literal["refuse", "pad"] = "refuse"
     version: Version | None = None
+    snapshot: Literal["none", "partial", "complete"] = "none"
+    max_shrink: float | None = None
+    cadence: Literal["daily", "weekly", "monthly", "irregular"] | None = None
+    lookups: dict[str, Lookup] = {}
     entities: dict[str, EntityMapping]
+    variants: dict[str, Variant] = {}
 
     @field_validator("files", mode="before")
     @classmethod
@@ -97,20 +165,67 @@ class Feed(_Strict):
     def takes(self, file_name: str) -> bool:
         return any(fnmatch(file_name, pattern) for pattern in self.files)
 
+    def layouts(self) -> dict[str, Feed]:
+        """The feed as each of its layouts sends it: variants by name, in order, and the base as ''."""
+        found = {name: self._varied(variant) for name, variant in self.variants.items()}
+        return found | {"": self.model_copy(update={"variants": {}})}
+
+    def as_sent(self, header: Iterable[str]) -> Feed:
+        """The layout of a file with these columns: the first variant whose `when` columns are all there, or the base."""
+        have = {c.lower() for c in header}
+        layouts = self.layouts()
+        for name, variant in self.variants.items():
+            if {c.lower() for c in variant.when} <= have:
+                return layouts[name]
+        return layouts[""]
+
+    def _varied(self, variant: Variant) -> Feed:
+        said = self.model_dump(mode="json", exclude={"variants"})
+        return Feed(**_merged(said, {"entities": variant.entities, "lookups": variant.lookups}))
+
+
+class Variant(_Strict):
+    """A layout of a feed: the columns that tell it, and what it says otherwise; null removes."""
+
+    when: tuple[str, ...]
+    lookups: dict[str, Any] = {}
+    entities: dict[str, Any]
+
 
 class _AgencyFile(_Strict):
+    extends: str | None = None
     agency: AgencyFacts
     missing: tuple[str, ...] = ()
     missing_by_column: dict[str, tuple[str, ...]] = {}
     withheld: tuple[str, ...] = ()
+    columns: dict[str, Literal["not_sensitive", "sensitive", "identifying"]] = {}
     feeds: dict[str, Feed]
 
 
+def _merged(base: dict, over: dict) -> dict:
+    """A mapping laid over another, entry by entry; null removes an entry."""
+    out = dict(base)
+    for key, value in over.items():
+        if value is None:
+            out.pop(key, None)
+        elif isinstance(value, dict) and isinstance(out.get(key), dict) and not _is_field(value):
+            out[key] = _merged(out[key], value)
+        else:
+            out[key] = value
+    return out
+
+
+def _is_field(value: dict) -> bool:
+    """Whether it is the object of one field, which is replaced whole."""
+    return bool(value) and set(value) <= set(FieldMapping.model_fields)
+
+
 class Code(_Strict):
-    """One row of an agency's code CSV."""
+    """One row of an agency's code CSV. match: regex rows are tried in file order where no exact row fits."""
 
     local_code: str
     standard_code: str
+    match: Literal["exact", "regex"] = "exact"
     valid_from: date | None = None
     valid_to: date | None = None
     note: str = ""
@@ -133,10 +248,11 @@ class Agency(_AgencyFile):
     @cached_property
     def mapping_fingerprint(self) -> str:
         """Changes when anything changes that input rows are made of: mapping, codes, facts, standard."""
-        entities = {n for feed in self.feeds.values() for n in feed.entities}
-        standard = {n: (e.key, e.month_from, e.parent, e.fields) for n, e in load_standard().items() if n in entities}
+        known = load_standard()
+        entities = {n for feed in self.feeds.values() for layout in feed.layouts().values() for n in layout.entities}
+        standard = {n: known[n].shape for n in sorted(entities)}
         said = self.model_dump(mode="json", exclude={"folder"})
-        used = {f.code_list for _, _, _, fields in standard.values() for f in fields if f.code_list}
+        used = {f.code_list for n in entities for f in known[n].fields if f.code_list}
         lists = {name: code_list(name) for name in sorted(used - set(self.codes))}
         text = json.dumps([said, standard, lists], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -188,17 +304,23 @@ def _first(error: Exception) -> str:
     return str(error)
 
 
-def load_agency(folder: Path) -> Agency:
-    """Reads and validates one agency folder. Raises AgencyError naming file, place and remedy."""
-    path = folder / "agency.yml"
+def _read_yaml(path: Path, why: str) -> Any:
     try:
-        said = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise AgencyError(f"{path}: no such file; an agency folder holds an agency.yml") from error
+        raise AgencyError(f"{path}: no such file; {why}") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         raise AgencyError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from error
+
+
+def load_agency(folder: Path) -> Agency:
+    """Reads and validates one agency folder. Raises AgencyError naming file, place and remedy."""
+    path = folder / "agency.yml"
+    said = _read_yaml(path, "an agency folder holds an agency.yml")
+    if isinstance(said, dict) and said.get("extends"):
+        said = _merged(_read_yaml(folder / said["extends"], f"{path} extends it"), said)
     try:
         agency = Agency(**said, folder=folder, codes=_codes(folder))
     except (ValidationError, TypeError) as error:
@@ -211,14 +333,29 @@ def load_agency(folder: Path) -> Agency:
     return agency
 
 
-def _check_names(agency: Agency, path: Path) -> None:
-    standard = load_standard()
+def _layouts(agency: Agency, path: Path) -> Iterable[tuple[str, Feed]]:
+    """Every layout of every feed, with its place in the file. Raises AgencyError for a variant that is not valid."""
     for feed_name, feed in agency.feeds.items():
+        try:
+            layouts = feed.layouts()
+        except ValidationError as error:
+            raise AgencyError(f"{path}: feeds.{feed_name}.variants: {_first(error)}") from error
+        for variant, layout in layouts.items():
+            yield f"feeds.{feed_name}" + (f".variants.{variant}" if variant else ""), layout
+
+
+def _check_names(agency: Agency, path: Path) -> None:
+    standard = {e.name: e for e in mapped_entities()}
+    for place, feed in _layouts(agency, path):
+        for lookup_name, lookup in feed.lookups.items():
+            if lookup.feed not in agency.feeds:
+                raise AgencyError(f"{path}: {place}.lookups.{lookup_name}: no feed is called '{lookup.feed}'")
         for entity_name, mapping in feed.entities.items():
-            where = f"{path}: feeds.{feed_name}.entities.{entity_name}"
+            where = f"{path}: {place}.entities.{entity_name}"
             entity = standard.get(entity_name)
             if entity is None:
                 raise AgencyError(f"{where}: no such entity; known: {', '.join(standard)}")
+            _check_one_date(entity, mapping, where)
             for name in mapping.fields:
                 if entity.field(name) is None:
                     known = ", ".join(f.name for f in entity.fields)
@@ -227,6 +364,7 @@ def _check_names(agency: Agency, path: Path) -> None:
             missing = sorted(required - set(mapping.fields))
             if missing:
                 raise AgencyError(f"{where}: required field(s) not mapped: {', '.join(missing)}")
+    for feed_name, feed in agency.feeds.items():
         if feed.version and feed.version.file_name:
             try:
                 groups = re.compile(feed.version.file_name).groups
@@ -234,6 +372,13 @@ def _check_names(agency: Agency, path: Path) -> None:
                 raise AgencyError(f"{path}: feeds.{feed_name}.version.file_name: {error}") from error
             if groups != 1:
                 raise AgencyError(f"{path}: feeds.{feed_name}.version.file_name: needs exactly one group, in ( )")
+
+
+def _check_one_date(entity: Entity, mapping: EntityMapping, where: str) -> None:
+    for name in mapping.one_date:
+        field = entity.field(name)
+        if field is None or field.kind != "timestamp" or name not in mapping.fields:
+            raise AgencyError(f"{where}.one_date: '{name}' is not a time that the entity's fields map")
 
 
 def find_agencies(paths: tuple[Path, ...]) -> dict[str, Path]:

@@ -7,14 +7,16 @@ import gzip
 import zipfile
 import zlib
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import duckdb
 import pyarrow
 
+from orchestration.agencies.expressions import name, text
 from orchestration.agencies.folder import Feed
-from orchestration.agencies.mapping import name, text
 
+NOWHERE = "\x01no value\x01"  # stands in no file
 MAGIC = {
     b"PK\x03\x04": "a ZIP or Excel file",
     b"\x1f\x8b": "a gzip file",
@@ -79,9 +81,9 @@ def _check_gzip(path: Path) -> bytes:
     return head
 
 
-def _open_text(path: Path):
+def _open_text(path: Path, feed: Feed):
     opener = gzip.open if path.suffix == ".gz" else open
-    return opener(path, "rt", encoding="utf-8-sig", newline="")
+    return opener(path, "rt", encoding="utf-8-sig" if feed.encoding == "utf-8" else feed.encoding, newline="")
 
 
 def _unique(header: list[str]) -> list[str]:
@@ -100,12 +102,19 @@ def header_of(path: Path, feed: Feed) -> list[str]:
     if feed.format == "xlsx":
         return _sheet_columns(_sheet(path, feed, rows=0))
     try:
-        with _open_text(path) as file:
-            header = next(csv.reader(file, delimiter=feed.delimiter), None)
+        with _open_text(path, feed) as file:
+            lines = csv.reader(file, delimiter=feed.delimiter)
+            header = next(islice(lines, feed.header_row - 1, None), None)
     except UnicodeDecodeError as error:
-        raise Refusal("not_utf8", "the header, line 1, is not UTF-8 text", "Export the file in UTF-8.") from error
+        raise Refusal(
+            "not_utf8",
+            f"the header, line {feed.header_row}, is not UTF-8 text",
+            "Export the file in UTF-8, or say `encoding: latin-1` in agency.yml.",
+        ) from error
     if not header:
-        raise Refusal("no_header", "line 1 holds no column names", "Export the file with its header row.")
+        raise Refusal(
+            "no_header", f"line {feed.header_row} holds no column names", "Export the file with its header row."
+        )
     return _unique(header)
 
 
@@ -132,7 +141,7 @@ def _sheet(path: Path, feed: Feed, rows: int | None = None):
             f"the mapping asks for sheet {wanted!r}, the workbook has {len(sheets)} sheet(s) and not that one",
             "Correct `sheet` in agency.yml, or the workbook.",
         )
-    return book.load_sheet(wanted, dtypes="string", n_rows=rows)
+    return book.load_sheet(wanted, dtypes="string", n_rows=rows, header_row=feed.header_row - 1)
 
 
 def check_columns(path: Path, feed: Feed, needed: list[str]) -> None:
@@ -142,7 +151,7 @@ def check_columns(path: Path, feed: Feed, needed: list[str]) -> None:
     if missing:
         raise Refusal(
             "missing_column",
-            f"line 1: column(s) not found: {', '.join(missing)}",
+            f"line {feed.header_row}: column(s) not found: {', '.join(missing)}",
             "Export them, or change the mapping in agency.yml.",
         )
 
@@ -168,6 +177,14 @@ def read_raw(con: duckdb.DuckDBPyConnection, path: Path, feed: Feed) -> int:
     return loaded + malformed
 
 
+def count_padded(con: duckdb.DuckDBPyConnection, feed: Feed) -> int:
+    """Lines of the loaded file that were shorter than the header and were filled up."""
+    if feed.ragged != "pad":
+        return 0
+    last = con.execute("describe loaded").fetchall()[-1][0]
+    return con.execute(f"select count(*) from loaded where {name(last)} is null").fetchone()[0]
+
+
 # With malformed lines left out, a row's number is its ordinal plus the malformed rows before it.
 RENUMBERED = """
 create or replace temp view raw as
@@ -184,13 +201,16 @@ asof left join last_shift on loaded.rowid + 1 > last_shift.good_rows_before
 
 def _load_csv(con: duckdb.DuckDBPyConnection, path: Path, feed: Feed) -> None:
     columns = ", ".join(f"{name(c)}: 'varchar'" for c in header_of(path, feed))
+    # With short lines filled up, what is empty and what is not there are told apart: null is not there.
+    padding = f"null_padding=true, parallel=false, nullstr={text(NOWHERE)}" if feed.ragged == "pad" else ""
+    options = f"encoding={text(feed.encoding)}, skip={feed.header_row - 1}{', ' if padding else ''}{padding}"
     con.execute("drop table if exists reject_errors")
     con.execute("drop table if exists reject_scans")
     try:
         con.execute(
             f"create or replace temp table loaded as select * from read_csv({text(str(path))}, auto_detect=false,"
             f" header=true, columns={{{columns}}}, delim={text(feed.delimiter)}, quote='\"', escape='\"',"
-            " store_rejects=true, max_line_size=10000000)"
+            f" {options}, store_rejects=true, max_line_size=10000000)"
         )
     except duckdb.Error as error:
         # DuckDB's message quotes the line; a person's row must not reach a log.
@@ -200,4 +220,4 @@ def _load_csv(con: duckdb.DuckDBPyConnection, path: Path, feed: Feed) -> None:
             "Check quoting and delimiter of the export.",
         ) from None
     # `line` counts the header; one line may have several errors.
-    con.execute("insert into malformed select distinct line - 1 from reject_errors order by 1")
+    con.execute(f"insert into malformed select distinct line - {feed.header_row} from reject_errors order by 1")

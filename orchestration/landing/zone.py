@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestration.agencies import Agency, AgencyError, source_columns
-from orchestration.landing.readers import Refusal, check_columns, check_container
+from orchestration.landing.readers import Refusal, check_columns, check_container, header_of
 from orchestration.settings import Settings
 
 UNMATCHED = "_unmatched"
@@ -114,7 +114,8 @@ def _judge(agency: Agency, feed_name: str, path: Path) -> Refusal | None:
     feed = agency.feeds[feed_name]
     try:
         check_container(path, feed)
-        check_columns(path, feed, source_columns(agency, feed_name))
+        layout = feed.as_sent(header_of(path, feed))
+        check_columns(path, feed, source_columns(agency, feed_name, layout))
     except Refusal as refusal:
         return refusal
     return None

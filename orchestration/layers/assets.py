@@ -138,7 +138,7 @@ def input_assets(road: Road, agency: Agency) -> tuple[dg.AssetsDefinition, dg.As
         with road.step(f"input {agency_id}") as say:
             try:
                 now = load_agency(_folder(settings, agency_id))
-                check_agency(now, (settings.first_month, settings.last_month))
+                check_agency(now)
                 changed = build_input(settings, now, warehouse.ledger, context.log.info)
                 say(f"{len(changed)} month(s) changed")
             except AgencyError as error:

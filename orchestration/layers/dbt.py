@@ -43,6 +43,11 @@ class Model:
         return self.materialized == "window_table"
 
     @property
+    def inputs(self) -> set[str]:
+        """Tables of the input layer that it reads."""
+        return {p.rsplit(".", 1)[-1] for p in self.parents if p.startswith("source.") and p.split(".")[-2] == "input"}
+
+    @property
     def lookback(self) -> int:
         return self.meta.get("lookback_months", 0)
 

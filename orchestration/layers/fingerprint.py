@@ -24,13 +24,13 @@ def expected(
     models: Mapping[str, Model],
     seeds: Mapping[str, str],
     versions: Mapping[str, str],
-    input_months: Mapping[str, Mapping[str, str]],
+    input_months: Mapping[str, Mapping[str, Mapping[str, str]]],
     facts: Mapping[str, Mapping[str, str]],
 ) -> dict[str, dict[Partition, str]]:
     """Fingerprints that every partition should have, by layer: {layer: {(table, month): fingerprint}}.
 
-    models: by unique id, parents first. seeds: {unique id: digest}. input_months: {month: {agency_id: fingerprint}} of
-    the rows that the warehouse should hold. facts: {agency-level table: {agency_id: digest of its rows}}.
+    models: by unique id, parents first. seeds: {unique id: digest}. input_months: {month: {agency_id: {entity:
+    fingerprint}}} of the rows that the warehouse should hold. facts: {agency-level table: {agency_id: digest of its rows}}.
     """
     made: dict[str, dict[str, str]] = {}  # {model: {month or '*': fingerprint}}
     by_agency: dict[str, dict[str, str]] = {}  # whole tables made of agency-level tables alone
@@ -73,7 +73,13 @@ def _table(unique_id: str) -> str:
 
 
 def _all_input(unique_id: str, input_months) -> dict:
-    return {m: dict(v) for m, v in input_months.items()} if _table(unique_id) else {}
+    return _input(_table(unique_id), input_months, input_months) if _table(unique_id) else {}
+
+
+def _input(table: str, months, input_months) -> dict:
+    """Fingerprints of one input table: {month: {agency_id: fingerprint}}, where it has rows."""
+    found = {m: {a: of[table] for a, of in input_months.get(m, {}).items() if table in of} for m in sorted(months)}
+    return {m: of for m, of in found.items() if of}
 
 
 def _read(parent: str, model: Model, month: str, views, made, by_agency, input_months, facts):
@@ -91,7 +97,7 @@ def _read(parent: str, model: Model, month: str, views, made, by_agency, input_m
     if _table(parent) in facts:
         return [facts[_table(parent)].get(a) for a in agencies]
     if _table(parent):
-        return {m: dict(input_months.get(m, {})) for m in widen([month], model.lookback, model.lookahead)}
+        return _input(_table(parent), widen([month], model.lookback, model.lookahead), input_months)
     return None  # a seed stands in the code; the layer window says which rows to write, not what they say
 
 

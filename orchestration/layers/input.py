@@ -22,10 +22,10 @@ from pathlib import Path
 import duckdb
 import pyarrow
 
-from orchestration.agencies import Agency, compile_entity, find_traits, source_columns
-from orchestration.agencies.mapping import name, text
+from orchestration.agencies import Agency, Feed, compile_entity, find_traits, pieces_sql, source_columns
+from orchestration.agencies.expressions import name, text
 from orchestration.engine import connect
-from orchestration.landing import LandedFile, Manifest, Refusal, read_raw
+from orchestration.landing import LandedFile, Manifest, Refusal, count_padded, header_of, read_raw
 from orchestration.landing.zone import refuse
 from orchestration.layers.ledger import Ledger, new_write_id
 from orchestration.settings import Settings
@@ -42,8 +42,8 @@ RECONCILIATION = (
 class InputState:
     """What the input layer holds of one agency.
 
-    files: {sha256: {feed, file_name, mapping, entities: {entity: {landed, rejected, not_applicable, months: {month: rows}}}}}.
-    months: {month: {write_id, fingerprint}}. links: months that share a key and are judged together.
+    files: {sha256: {feed, file_name, version, rows, made_of, entities: {entity: {landed, rejected, folded, not_applicable,
+    months: {month: rows}}}}}. months: {month: {write_id, fingerprint, entities: {entity: fingerprint}}}. links: months that share a key and are judged together.
     replaced: {entity: {sha256: {superseded|folded: rows}}}.
     """
 
@@ -68,6 +68,7 @@ class InputState:
                 gone = self.replaced.get(entity, {}).get(sha, {})
                 superseded, folded = gone.get("superseded", 0), gone.get("folded", 0)
                 accepted = sum(n["months"].values()) - superseded - folded
+                folded += n["folded"]
                 rows.append(
                     (
                         agency_id,
@@ -134,8 +135,8 @@ def _scratch(settings: Settings):
         shutil.rmtree(spill, ignore_errors=True)
 
 
-def _file_version(agency: Agency, landed: LandedFile) -> str | None:
-    version = agency.feeds[landed.feed].version
+def _file_version(feed: Feed, landed: LandedFile) -> str | None:
+    version = feed.version
     if not version or not version.file_name:
         return None
     found = re.search(version.file_name, landed.file_name)
@@ -147,10 +148,10 @@ REJECTED = "_rejected"
 
 def _write_entity(
     con,
-    settings: Settings,
     agency: Agency,
     entity: Entity,
     landed: LandedFile,
+    mapped: Iterable[str],
     sql: str,
     identity_sql: str,
     incoming: Path,
@@ -178,15 +179,14 @@ def _write_entity(
         shutil.rmtree(rejects)
     con.execute("insert into rejected select ?, source_row, 'line_malformed', '' from malformed", [entity.name])
     (rejected,) = con.execute("select count(*) from rejected where entity = ?", [entity.name]).fetchone()
-    mapped = agency.feeds[landed.feed].entities[entity.name].fields
-    persons = [c.name for c in entity.identity_columns if c.name in mapped]
+    persons = [c.name for f in entity.fields if f.is_identifying and f.name in mapped for c in f.columns()]
     if persons:
         store = incoming / "identity" / entity.name / f"agency_id={agency.id}"
         store.mkdir(parents=True)
         known = " or ".join(f"{c} is not null" for c in persons)
         kept = " and source_row not in (select source_row from rejected)" if rejected else ""
         con.execute(
-            f"copy (select {entity.id}, {', '.join(persons)}, source_file, source_row from ({identity_sql}) as mapped where ({known}){kept})"
+            f"copy (select {entity.id}, {', '.join(persons)}, source_file, source_row, source_part from ({identity_sql}) as mapped where ({known}){kept})"
             f" to {text(str(store / f'{stem}.parquet'))} (format parquet)"
         )
     months: dict[str, int] = defaultdict(int)
@@ -195,25 +195,72 @@ def _write_entity(
     return {"rejected": rejected, "months": dict(sorted(months.items()))}
 
 
-def _read_file(settings: Settings, agency: Agency, landed: LandedFile, incoming: Path, say: Say) -> dict:
+def _load_lookups(con, settings: Settings, agency: Agency, layout: Feed, files: list[LandedFile]) -> None:
+    """Makes a table lookup_<name> of the newest file of each side table. Raises Refusal."""
+    for lookup_name, lookup in layout.lookups.items():
+        sides = [f for f in files if f.feed == lookup.feed]
+        if not sides:
+            raise Refusal(
+                "side_table_missing",
+                f"the side table '{lookup.feed}' that the mapping looks up has not been landed",
+                "Drop its file beside this one.",
+            )
+        side = agency.feeds[lookup.feed]
+        newest = max(sides, key=lambda f: (_file_version(side, f) or "", f.seq))
+        read_raw(con, settings.landing / newest.path, side)
+        table = name("lookup_" + lookup_name)
+        con.execute(f"create or replace temp table {table} as select * from loaded")
+        key = name(lookup.key)
+        (repeats,) = con.execute(f"select count({key}) - count(distinct trim({key})) from {table}").fetchone()
+        if repeats:
+            raise Refusal(
+                "side_table_key_repeats",
+                f"{repeats} row(s) of the side table '{lookup.feed}' repeat a value of its key '{lookup.key}'",
+                "Send a side table with one row a key, or map the codes in codes/*.csv.",
+            )
+
+
+def _made_of(agency: Agency, layout_of: str, files: list[LandedFile]) -> str:
+    """What a file's rows are made of beside its bytes: the mapping, and the side tables that its feed looks up."""
+    feed = agency.feeds[layout_of]
+    layouts = feed.layouts().values()
+    sides = {lookup.feed for layout in layouts for lookup in layout.lookups.values()}
+    landed = sorted(f.sha256 for f in files if f.feed in sides)
+    return _fingerprint(agency.mapping_fingerprint, landed) if landed else agency.mapping_fingerprint
+
+
+def _read_file(
+    settings: Settings, agency: Agency, landed: LandedFile, files: list[LandedFile], incoming: Path, say: Say
+) -> dict:
     """Reads one landed file into `incoming`; returns its entry in the state. Raises Refusal."""
-    feed, standard = agency.feeds[landed.feed], load_standard()
+    standard = load_standard()
+    path = settings.landing / landed.path
+    feed = agency.feeds[landed.feed].as_sent(header_of(path, agency.feeds[landed.feed]))
     shutil.rmtree(incoming, ignore_errors=True)
     entities: dict[str, dict] = {}
     rejected_file = settings.results / "input" / agency.id / f"{landed.sha256}.parquet"
     rejected_file.parent.mkdir(parents=True, exist_ok=True)
+    months, version = (settings.first_month, settings.last_month), _file_version(agency.feeds[landed.feed], landed)
     with _scratch(settings) as con:
-        rows_landed = read_raw(con, settings.landing / landed.path, feed)
+        _load_lookups(con, settings, agency, feed, files)
+        rows_landed = read_raw(con, path, feed)
         con.execute("set preserve_insertion_order = false")  # every row carries its number
         con.execute("create temp table rejected (entity varchar, source_row bigint, rule varchar, field varchar)")
-        traits = find_traits(con, agency, source_columns(agency, landed.feed))
-        for entity_name in feed.entities:
-            months = (settings.first_month, settings.last_month)
-            entity, version = standard[entity_name], _file_version(agency, landed)
+        (malformed,) = con.execute("select count(*) from malformed").fetchone()
+        padded = count_padded(con, feed)
+        columns = [*source_columns(agency, landed.feed, feed), *_present(con, agency.columns)]
+        traits = find_traits(con, agency, sorted(set(columns)))
+        for entity_name, mapping in feed.entities.items():
+            entity = standard[entity_name]
             compiled = (agency, landed.feed, entity_name, landed.sha256, version, months, traits)
-            sql, identity_sql = compile_entity(*compiled), compile_entity(*compiled, only=entity.identity_fields)
+            sql = compile_entity(*compiled, layout=feed)
+            identity_sql = compile_entity(*compiled, only=entity.identity_fields, layout=feed)
             try:
-                written = _write_entity(con, settings, agency, entity, landed, sql, identity_sql, incoming)
+                written = _write_entity(con, agency, entity, landed, mapping.fields, sql, identity_sql, incoming)
+                pieces = rows_landed
+                if mapping.each or mapping.group:
+                    sql = pieces_sql(agency, landed.feed, entity_name, feed)
+                    pieces = malformed + con.execute(sql).fetchone()[0]
             except duckdb.Error as error:
                 raise Refusal(
                     "mapping_failed",
@@ -221,18 +268,48 @@ def _read_file(settings: Settings, agency: Agency, landed: LandedFile, incoming:
                     "Use try_cast and try_strptime in agency.yml, so that one bad row is rejected alone.",
                 ) from None
             applies = sum(written["months"].values()) + written["rejected"]
-            entities[entity_name] = {"landed": rows_landed, "not_applicable": rows_landed - applies, **written}
+            folded = pieces - applies if mapping.group else 0
+            all_rows = rows_landed if mapping.group else pieces
+            counts = {"landed": all_rows, "folded": folded, "not_applicable": all_rows - applies - folded}
+            entities[entity_name] = counts | written
         con.execute(f"copy (select * from rejected order by all) to {text(str(rejected_file))} (format parquet)")
         rejected_file.chmod(0o600)
-    rejects = max(e["rejected"] for e in entities.values())
+    rejects = max((e["rejected"] for e in entities.values()), default=0)
     note = f"; {rejects:,} rejected, see results/input/{agency.id}/{rejected_file.name}" if rejects else ""
+    note += f"; {padded:,} short lines filled up" if padded else ""
     say(f"  {agency.id}/{landed.file_name}: {rows_landed:,} rows{note}")
     return {
         "feed": landed.feed,
         "file_name": landed.file_name,
-        "mapping": agency.mapping_fingerprint,
+        "version": version or "",
+        "rows": rows_landed,
+        "padded": padded,
+        "made_of": _made_of(agency, landed.feed, files),
         "entities": entities,
     }
+
+
+def _present(con, columns: Iterable[str]) -> list[str]:
+    """Those of the columns that the file has, as it spells them."""
+    wanted = {c.lower() for c in columns}
+    return [c for (c, *_) in con.execute("describe loaded").fetchall() if c.lower() in wanted]
+
+
+def _shrunk(feed: Feed, entry: dict, others: Iterable[dict]) -> Refusal | None:
+    """Why a snapshot is not taken in: it is smaller than the one before it by more than the feed allows."""
+    before = [e for e in others if e["feed"] == entry["feed"] and e["version"] < entry["version"]]
+    if feed.snapshot == "none" or feed.max_shrink is None or not before:
+        return None
+    last = max(before, key=lambda e: e["version"])
+    share = 1 - entry["rows"] / last["rows"] if last["rows"] else 0.0
+    if share <= feed.max_shrink:
+        return None
+    return Refusal(
+        "snapshot_shrank",
+        f"the snapshot has {entry['rows']:,} rows, {share:.1%} fewer than the {last['rows']:,} of the one before;"
+        f" {feed.max_shrink:.1%} is allowed",
+        "Send the whole snapshot; if the records are gone for good, raise max_shrink in agency.yml.",
+    )
 
 
 def _drop_rows(settings: Settings, agency_id: str, sha256: str) -> None:
@@ -267,11 +344,14 @@ def _all_versions(files: list[str]) -> str:
     return f"select * from read_parquet([{listed}], hive_partitioning = true, hive_types_autocast = false, union_by_name = true)"
 
 
-def _resolve_entity(con, settings: Settings, agency: Agency, entity: Entity, order: dict[str, int], many: set[str]):
-    """Finds rows that another row replaces: table `gone` (source_file, source_row, month, status), and linked months."""
+def _resolve_entity(
+    con, settings: Settings, agency: Agency, entity: Entity, order: dict[str, int], many: set[str], old: set[str]
+):
+    """Finds rows that another row replaces: table `gone`, and linked months. old: files whose rows are all replaced."""
     files = entity_files(settings, entity.name, agency.id)
     con.execute(
-        "create or replace temp table gone (source_file varchar, source_row bigint, month varchar, status varchar)"
+        "create or replace temp table gone"
+        " (source_file varchar, source_row bigint, source_part integer, month varchar, status varchar)"
     )
     if not files:
         return
@@ -302,13 +382,16 @@ def _resolve_entity(con, settings: Settings, agency: Agency, entity: Entity, ord
             group by _group
         ),
         rows as (
-            select {own} as _own, {group} as _group, source_file, source_row, month, source_version, is_many
+            select {own} as _own, {group} as _group, source_file, source_row, source_part, month, source_version, is_many
             from input_rows join landed_order using (source_file)
             where {group} in (select _group from several)
         )
         select rows.*, winner.winning_file, row_number() over (
             partition by rows._own, source_file = winning_file
-            order by source_version desc, case when is_many then source_row else -source_row end
+            order by
+                source_version desc,
+                case when is_many then source_row else -source_row end,
+                case when is_many then source_part else -source_part end
         ) as place
         from rows join winner using (_group)
         """
@@ -316,10 +399,20 @@ def _resolve_entity(con, settings: Settings, agency: Agency, entity: Entity, ord
     con.execute(
         """
         insert into gone
-        select source_file, source_row, month, case when source_file = winning_file and is_many then 'folded' else 'superseded' end
+        select source_file, source_row, source_part, month, case when source_file = winning_file and is_many then 'folded' else 'superseded' end
         from ranked where source_file <> winning_file or place > 1
         """
     )
+    if old:
+        con.execute("create or replace temp table old_snapshot as select unnest(?) as source_file", [sorted(old)])
+        con.execute(
+            """
+            insert into gone
+            select source_file, source_row, source_part, month, 'superseded'
+            from input_rows semi join old_snapshot using (source_file)
+            anti join gone using (source_file, source_row, source_part)
+            """
+        )
 
 
 def _links(con) -> list[list[str]]:
@@ -333,36 +426,48 @@ def _links(con) -> list[list[str]]:
 
 def _resolve(
     settings: Settings, agency: Agency, state: InputState, files: list[LandedFile]
-) -> tuple[dict[str, str], dict[str, dict], list, dict]:
+) -> tuple[dict[str, dict[str, str]], dict[str, dict], list, dict]:
     """Compares all versions of all keys of the agency.
 
-    Returns ({month: digest of its replaced rows}, replaced counts, links, {entity: path of the new list}).
+    Returns ({month: {entity: digest of its replaced rows}}, replaced counts, links, {entity: path of the new list}).
     """
-    digests: dict[str, str] = defaultdict(str)
+    digests: dict[str, dict[str, str]] = defaultdict(dict)
     replaced: dict[str, dict] = {}
     links: set[tuple[str, str]] = set()
     lists: dict[str, Path] = {}
     order = {f.sha256: f.seq for f in files}
+    old = _old_snapshots(agency, state, order)
     with _scratch(settings) as con:
         for entity in mapped_entities():
             many = {
                 f.sha256 for f in files
-                if entity.name in agency.feeds[f.feed].entities and agency.feeds[f.feed].entities[entity.name].rows == "many"
+                if any(e.rows == "many" for layout in agency.feeds[f.feed].layouts().values() if (e := layout.entities.get(entity.name)))
             }  # fmt: skip
             con.execute("create or replace temp table ranked (month varchar, _group varchar)")
-            _resolve_entity(con, settings, agency, entity, order, many)
+            _resolve_entity(con, settings, agency, entity, order, many, old)
             links |= {tuple(pair) for pair in _links(con)}
             target = superseded_file(settings, entity.name, agency.id)
             target.parent.mkdir(parents=True, exist_ok=True)
             lists[entity.name] = target.with_suffix(".new")
             con.execute(f"copy (select * from gone order by all) to {text(str(lists[entity.name]))} (format parquet)")
             for month, digest in con.execute(
-                "select month, md5(string_agg(source_file || source_row || status, ',' order by source_file, source_row)) from gone group by month"
+                "select month, md5(string_agg(source_file || source_row || '.' || source_part || status, ','"
+                " order by source_file, source_row, source_part)) from gone group by month"
             ).fetchall():
-                digests[month] += f"{entity.name}:{digest};"
+                digests[month][entity.name] = digest
             for sha, status, n in con.execute("select source_file, status, count(*) from gone group by all").fetchall():
                 replaced.setdefault(entity.name, {}).setdefault(sha, {})[status] = n
     return dict(digests), replaced, sorted(list(p) for p in links), lists
+
+
+def _old_snapshots(agency: Agency, state: InputState, order: dict[str, int]) -> set[str]:
+    """Files that a newer complete snapshot of their feed replaces whole."""
+    found = set()
+    for feed_name, feed in agency.feeds.items():
+        if feed.snapshot == "complete":
+            mine = {sha: (f["version"], order[sha]) for sha, f in state.files.items() if f["feed"] == feed_name}
+            found |= {sha for sha in mine if mine[sha] != max(mine.values())}
+    return found
 
 
 def _fingerprint(*parts) -> str:
@@ -370,10 +475,12 @@ def _fingerprint(*parts) -> str:
 
 
 def is_stale(settings: Settings, agency: Agency) -> bool:
-    """Whether a landed file is unread, or was read under another mapping."""
+    """Whether a landed file is unread, or was read under another mapping or other side tables."""
     state = load_state(settings, agency.id)
     files = Manifest(settings, agency.id).accepted()
-    return {f.sha256: agency.mapping_fingerprint for f in files} != {s: f["mapping"] for s, f in state.files.items()}
+    return {f.sha256: _made_of(agency, f.feed, files) for f in files} != {
+        s: f["made_of"] for s, f in state.files.items()
+    }
 
 
 def build_input(settings: Settings, agency: Agency, ledger: Ledger, say: Say = lambda _: None) -> list[str]:
@@ -383,13 +490,19 @@ def build_input(settings: Settings, agency: Agency, ledger: Ledger, say: Say = l
     """
     manifest, state = Manifest(settings, agency.id), load_state(settings, agency.id)
     incoming: dict[str, tuple[Path, dict]] = {}
-    for landed in manifest.accepted():
+    landed_files = manifest.accepted()
+    in_order = sorted(landed_files, key=lambda f: (_file_version(agency.feeds[f.feed], f) or "", f.seq))
+    for landed in in_order:
         known = state.files.get(landed.sha256)
-        if known and known["mapping"] == agency.mapping_fingerprint:
+        if known and known["made_of"] == _made_of(agency, landed.feed, landed_files):
             continue
         folder = settings.identity / ".incoming" / landed.sha256
         try:
-            incoming[landed.sha256] = folder, _read_file(settings, agency, landed, folder, say)
+            entry = _read_file(settings, agency, landed, landed_files, folder, say)
+            others = state.files | {s: e for s, (_, e) in incoming.items()}
+            if refusal := _shrunk(agency.feeds[landed.feed], entry, others.values()):
+                raise refusal
+            incoming[landed.sha256] = folder, entry
         except Refusal as refusal:
             shutil.rmtree(folder, ignore_errors=True)
             refuse(settings, landed, refusal)
@@ -425,8 +538,12 @@ def _close(settings: Settings, agency: Agency, ledger: Ledger, state: InputState
     write_id = new_write_id()
     ledger.close("input", [(agency.id, m) for m in fingerprints], write_id)
     for month, fingerprint in fingerprints.items():
-        state.months[month] = {"write_id": write_id, "fingerprint": fingerprint}
+        state.months[month] = {"write_id": write_id, "fingerprint": fingerprint, "entities": {}}
     _save_state(settings, agency.id, state)
+
+
+def _layouts(agency: Agency) -> list[Feed]:
+    return [layout for feed in agency.feeds.values() for layout in feed.layouts().values()]
 
 
 def _settle(
@@ -436,7 +553,7 @@ def _settle(
     state.agency = agency.agency.model_dump(mode="json")
     state.fields = {
         entity: sorted(
-            {f for feed in agency.feeds.values() if entity in feed.entities for f in feed.entities[entity].fields}
+            {f for layout in _layouts(agency) if entity in layout.entities for f in layout.entities[entity].fields}
         )
         for entity in (e.name for e in mapped_entities())
     }
@@ -457,19 +574,25 @@ def _settle(
         _save_state(settings, agency.id, state)
         return []
     digests, replaced, links, lists = _resolve(settings, agency, state, files)
-    by_month: dict[str, list[str]] = defaultdict(list)
-    for sha in sorted(state.files):
-        for month in state.months_of(sha):
-            by_month[month].append(sha)
-    fresh = {
-        m: _fingerprint(agency.mapping_fingerprint, duckdb.__version__, shas, digests.get(m, ""))
-        for m, shas in by_month.items()
+    made: dict[str, dict[str, list]] = defaultdict(lambda: defaultdict(list))
+    for sha, file in sorted(state.files.items()):
+        for entity, counts in file["entities"].items():
+            for month in counts["months"]:
+                made[month][entity].append([sha, file["made_of"]])
+    parts = {
+        m: {
+            e: _fingerprint(duckdb.__version__, files, digests.get(m, {}).get(e, "")) for e, files in sorted(of.items())
+        }
+        for m, of in made.items()
     }
+    fresh = {m: _fingerprint(of) for m, of in parts.items()}
     changed = {m: f for m, f in fresh.items() if state.months.get(m, {}).get("fingerprint") != f}
     emptied = sorted(set(state.months) - set(fresh))
     changed |= {m: "empty" for m in emptied if state.months[m]["fingerprint"] != "empty"}
     if changed:
         _close(settings, agency, ledger, state, changed)
+    for month, of in state.months.items():
+        of["entities"] = parts.get(month, {})
     for entity, path in lists.items():
         os.replace(path, superseded_file(settings, entity, agency.id))
     state.replaced, state.links, state.resolved_for = replaced, links, made_of
@@ -477,14 +600,14 @@ def _settle(
     return sorted(changed)
 
 
-def open_months(settings: Settings, ledger: Ledger, agency_id: str) -> dict[str, str]:
-    """{month: fingerprint} of the agency's months whose input gate is open for the rows that lie there now."""
+def open_months(settings: Settings, ledger: Ledger, agency_id: str) -> dict[str, dict[str, str]]:
+    """{month: {entity: fingerprint}} of the agency's months whose input gate is open for the rows that lie there now."""
     state, gates = load_state(settings, agency_id), ledger.gates("input")
     found = {}
     for month, made in state.months.items():
         gate = gates.get(("input", agency_id, month))
         if gate and gate.state == "open" and gate.write_id == made["write_id"]:
-            found[month] = made["fingerprint"]
+            found[month] = made["entities"]
     return found
 
 
@@ -510,7 +633,8 @@ def create_input_views(con: duckdb.DuckDBPyConnection, settings: Settings, pairs
         if replaced:
             sql += (
                 f" where not exists (select 1 from read_parquet([{', '.join(replaced)}]) as gone"
-                " where gone.source_file = input_rows.source_file and gone.source_row = input_rows.source_row)"
+                " where gone.source_file = input_rows.source_file and gone.source_row = input_rows.source_row"
+                " and gone.source_part = input_rows.source_part)"
             )
         con.execute(f"create or replace view input.{entity.name} as {sql}")
     _create_agency_tables(con, settings)

@@ -183,6 +183,15 @@ class Ledger:
                     [(layer, agency, month) for agency, month in keys],
                 )
 
+    def forget_tables(self, layer: str, tables: Iterable[str], months: Iterable[str]) -> None:
+        """Drops fingerprints of partitions that are about to be written."""
+        months = list(months)
+        with closing(self._connect()) as con, con:
+            con.executemany(
+                "delete from partition where layer = ? and table_name = ? and month = ?",
+                [(layer, table, month) for table in tables for month in months],
+            )
+
     def set_fingerprints(self, layer: str, made: dict[tuple[str, str, str], str]) -> None:
         """Notes what partitions are made of: {(table, agency_id, month): fingerprint}."""
         with closing(self._connect()) as con, con:

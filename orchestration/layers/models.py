@@ -6,6 +6,7 @@ into the warehouse, tells dbt the window to write, and notes what each partition
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from orchestration.layers.input import create_input_views, input_agencies, load_
 from orchestration.layers.ledger import EVERY_AGENCY, Ledger, new_write_id
 from orchestration.layers.months import UNKNOWN, shift, widen
 from orchestration.settings import Settings
+from orchestration.standard import mapped_entities
 
 DBT_LAYERS = ("staging", "marts", "metrics")
 UPSTREAM = {"staging": "input", "marts": "staging", "metrics": "marts"}
@@ -77,28 +79,28 @@ class Warehouse:
         gates = self.ledger.gates(layer)
         return {m for (_, _, m), g in gates.items() if g.state == "open" and there.get((layer, m)) == g.write_id}
 
-    def loaded(self) -> dict[str, dict[str, str]]:
-        """Input fingerprints that staging took in last: {agency_id: {month: fingerprint}}."""
+    def loaded(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Input that staging took in last: {agency_id: {month: {entity: fingerprint}}}."""
         there = self.write_ids()
-        found: dict[str, dict[str, str]] = {}
-        for (table, agency, month), fingerprint in self.ledger.fingerprints("staging").items():
+        found: dict[str, dict[str, dict[str, str]]] = {}
+        for (table, agency, month), fingerprints in self.ledger.fingerprints("staging").items():
             if table == LOADED and ("staging", month) in there:
-                found.setdefault(agency, {})[month] = fingerprint
+                found.setdefault(agency, {})[month] = json.loads(fingerprints)
         return found
 
-    def wanted(self) -> dict[str, dict[str, str]]:
-        """Input that the warehouse should hold: {month: {agency_id: fingerprint}}.
+    def wanted(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Input that the warehouse should hold: {month: {agency_id: {entity: fingerprint}}}.
 
         An open month as it lies there now; a held-back month as it was last taken in; an emptied month not at all.
         """
         loaded = self.loaded()
-        found: dict[str, dict[str, str]] = {}
+        found: dict[str, dict[str, dict[str, str]]] = {}
         for agency in input_agencies(self.settings):
             open_now = open_months(self.settings, self.ledger, agency)
             for month in load_state(self.settings, agency).months:
-                fingerprint = open_now.get(month) or loaded.get(agency, {}).get(month)
-                if fingerprint:
-                    found.setdefault(month, {})[agency] = fingerprint
+                held = loaded.get(agency, {}).get(month, {})
+                if made := open_now.get(month, held):
+                    found.setdefault(month, {})[agency] = made
         return found
 
     def facts(self) -> dict[str, dict[str, str]]:
@@ -112,7 +114,26 @@ class Warehouse:
         }
 
     def expected(self) -> dict[str, dict[tuple[str, str], str]]:
-        return expected(self.project.models, self.project.seeds, versions(), self.wanted(), self.facts())
+        wanted = self.wanted()
+        idle = self._idle(wanted)
+        models = {u: m for u, m in self.project.models.items() if m.name not in idle}
+        return expected(models, self.project.seeds, versions(), wanted, self.facts())
+
+    def _idle(self, wanted) -> set[str]:
+        """Staging models of entities that no agency ever sent and no model reads: their tables are not made."""
+        sent = {entity for agencies in wanted.values() for made in agencies.values() for entity in made}
+        read = {p for m in self.project.models.values() for p in m.parents}
+        built = {table for table, _, _ in self.ledger.fingerprints("staging")}
+        entities = {e.name for e in mapped_entities()}
+        return {
+            m.name
+            for m in self.project.layer("staging")
+            if m.is_partitioned
+            and m.unique_id not in read
+            and m.name not in built
+            and not sent & m.inputs
+            and m.inputs <= entities
+        }
 
     def stale(self) -> dict[str, list[tuple[str, str]]]:
         """Partitions whose fingerprint no longer matches: {layer: [(table, month)]}, in order of the layers."""
@@ -173,38 +194,55 @@ class Warehouse:
         """
         months = sorted(self.window(layer, requested))
         self.require_open(layer, months)
-        taken: dict[tuple[str, str], str] = {}
+        taken: dict[tuple[str, str], dict[str, str]] = {}
         pairs = self._pairs(layer, months, taken)
-        models = self._to_build(layer)
+        models = self._to_build(layer, months)
         write_id = new_write_id()
         self.ledger.close(layer, [(EVERY_AGENCY, m) for m in [*months, WHOLE]], write_id)
+        # Forgotten before they are written: a table that a killed run left is not taken for what it was before.
+        self.ledger.forget_tables(layer, [_ledger_name(m) for m in models], [*months, WHOLE])
         written = self.write_ids() | dict.fromkeys(((layer, m) for m in [*months, WHOLE]), write_id)
         self._prepare(layer, months, pairs, write_id)
-        self.project.invoke("run", "--select", *(m.name for m in models))
+        if models:
+            self.project.invoke("run", "--select", *(m.name for m in models))
         self._write_ids = (self._version(), written)  # the lock is ours: nobody else wrote meanwhile
-        should = self.expected().get(layer, {})
-        made = {(t, EVERY_AGENCY, m): f for (t, m), f in should.items() if m in {*months, WHOLE}}
+        if layer == "staging":
+            made = {(LOADED, a, m): json.dumps(of, sort_keys=True) for (a, m), of in taken.items()}
+            self.ledger.set_fingerprints(layer, made)
+        should, names = self.expected().get(layer, {}), {m.name for m in models}
+        made = {(t, EVERY_AGENCY, m): f for (t, m), f in should.items() if t in names and m in {*months, WHOLE}}
         made |= {(VIEW + m.name, EVERY_AGENCY, WHOLE): m.digest for m in models if m.materialized == "view"}
-        self.ledger.set_fingerprints(layer, made | {(LOADED, a, m): f for (a, m), f in taken.items()})
+        self.ledger.set_fingerprints(layer, made)
         say(f"{len(models)} of {len(self.project.layer(layer))} models, {len(pairs)} agency-months")
         return months
 
-    def _to_build(self, layer: str) -> list[Model]:
-        """Models by month, and of the whole tables and views those that are not as they should be."""
-        there, gate = self.write_ids().get((layer, WHOLE)), self.ledger.gates(layer).get((layer, EVERY_AGENCY, WHOLE))
-        is_ours = gate is not None and gate.write_id == there
+    def _to_build(self, layer: str, months: list[str]) -> list[Model]:
+        """Models that are not as they should be: of tables by month, in one of these months."""
+        there, gates = self.write_ids(), self.ledger.gates(layer)
+
+        def is_ours(month: str) -> bool:
+            gate = gates.get((layer, EVERY_AGENCY, month))
+            return gate is not None and gate.write_id == there.get((layer, month))
+
         made, should = self.ledger.fingerprints(layer), self.expected().get(layer, {})
+        idle = self._idle(self.wanted()) if layer == "staging" else set()
+        ours = {m for m in [*months, WHOLE] if is_ours(m)}
         found = []
         for model in self.project.layer(layer):
-            is_view = model.materialized == "view"
-            wanted = model.digest if is_view else should.get((model.name, WHOLE))
-            have = made.get(((VIEW if is_view else "") + model.name, EVERY_AGENCY, WHOLE))
-            if model.is_partitioned or not is_ours or have != wanted:
+            if model.name in idle:
+                continue
+            if model.materialized == "view":
+                wanted = {WHOLE: model.digest}
+            else:
+                wanted = {m: should.get((model.name, m)) for m in (months if model.is_partitioned else [WHOLE])}
+            have = {m: made.get((_ledger_name(model), EVERY_AGENCY, m)) for m in wanted}
+            is_new = not any(table == _ledger_name(model) for table, _, _ in made)
+            if is_new or have != wanted or not set(wanted) <= ours:
                 found.append(model)
         return found
 
     def _pairs(self, layer: str, months: list[str], taken: dict) -> list[tuple[str, str]]:
-        """(agency, month) pairs to delete and insert. For staging `taken` gets the fingerprints of the open ones."""
+        """(agency, month) pairs to delete and insert. For staging `taken` gets what the open ones are made of."""
         if layer == "staging":
             for agency in input_agencies(self.settings):
                 open_now = open_months(self.settings, self.ledger, agency)
@@ -240,7 +278,8 @@ class Warehouse:
             if layer == "staging":
                 create_input_views(con, self.settings, pairs)
             seeds = dict(con.execute("from meta.seed_write").fetchall())
-        self._load_seeds({s: d for s, d in self.project.seeds.items() if seeds.get(s) != d})
+        read = {p for m in self.project.models.values() for p in m.parents}
+        self._load_seeds({s: d for s, d in self.project.seeds.items() if s in read and seeds.get(s) != d})
 
     def _load_seeds(self, changed: dict[str, str]) -> None:
         """Loads seeds whose content is not in the warehouse yet: {seed: digest}."""
@@ -257,6 +296,11 @@ def selection(layer: str) -> str:
     return " ".join(
         f"config.schema:{schema}" for schema in (("intermediate", "marts") if layer == "marts" else (layer,))
     )
+
+
+def _ledger_name(model: Model) -> str:
+    """What the ledger calls a model."""
+    return (VIEW if model.materialized == "view" else "") + model.name
 
 
 def _window_rows(agency: str, month: str) -> list[tuple[str, str, int, str]]:

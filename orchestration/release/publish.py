@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.agencies.mapping import text
+from orchestration.agencies.expressions import text
 from orchestration.engine import connect
 from orchestration.landing import Manifest
 from orchestration.layers.dbt import Model, versions

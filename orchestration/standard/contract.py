@@ -125,6 +125,15 @@ class Entity:
         return next((f for f in self.fields if f.name == name), None)
 
     @property
+    def shape(self) -> list:
+        """What rows are made of: all but the words."""
+        fields = [
+            (f.name, f.kind, f.classification, f.required, f.physical_type, f.code_list, f.refers_to)
+            for f in self.fields
+        ]
+        return [self.key, self.month_from, self.sequence, self.parent, fields]
+
+    @property
     def identity_columns(self) -> list[Column]:
         """Columns that go to the identity store and nowhere else."""
         return [c for f in self.fields if f.is_identifying for c in f.columns()]

@@ -25,7 +25,7 @@ def take_in(home, agency_id: str, folder: Path | None = None):
     """Lands and reads the agency's drop folder; (manifest rows by file name, state)."""
     home.settings.ensure_home()
     agency = load_agency(folder or AGENCIES / agency_id)
-    check_agency(agency, MONTHS)
+    check_agency(agency)
     said = []
     land_drop(home.settings, agency, home.settings.drop / agency_id, say=said.append)
     build_input(home.settings, agency, Ledger(home.settings.home), said.append)

@@ -108,7 +108,7 @@ def test_the_csv_form_loads_as_it_is(out: Path, tmp_path: Path) -> None:
 
 def test_every_form_is_loaded_by_its_own_feed(out: Path) -> None:
     agency = load_agency(out)
-    check_agency(agency, MONTHS)
+    check_agency(agency)
     names = [f"{e}{suffix}" for e, suffix in product(MAPPED, ("", "_2024-05", "-2", " (1)", ".2024"))]
     for name, extension in product(names, ("xlsx", "csv")):
         entity = max((e for e in MAPPED if name.startswith(e)), key=len)
