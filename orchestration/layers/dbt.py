@@ -6,6 +6,7 @@ until a file of the project or a seed changes.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
@@ -174,6 +175,14 @@ class DbtProject:
                 content = path.read_bytes() + json.dumps(node["config"], sort_keys=True).encode()
                 found[unique_id] = hashlib.sha256(content).hexdigest()[:16]
         return found
+
+    def seed(self, unique_id: str) -> tuple[str, str, Path, dict[str, str]]:
+        """Schema, table, file and column types of a seed; a column without a declared type is text."""
+        node = self.manifest["nodes"][unique_id]
+        path, declared = Path(node["root_path"]) / node["original_file_path"], node["config"]["column_types"]
+        with path.open(newline="", encoding="utf-8") as file:
+            header = next(csv.reader(file))
+        return node["schema"], node["name"], path, {c: declared.get(c, "varchar") for c in header}
 
     def layer(self, layer: str) -> list[Model]:
         return [m for m in self.models.values() if m.layer == layer]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from orchestration.agencies.expressions import text
 from orchestration.engine import connect
 from orchestration.layers.dbt import DbtProject, Model, versions
 from orchestration.layers.fingerprint import WHOLE, digest, expected
@@ -278,17 +279,20 @@ class Warehouse:
             if layer == "staging":
                 create_input_views(con, self.settings, pairs)
             seeds = dict(con.execute("from meta.seed_write").fetchall())
-        read = {p for m in self.project.models.values() for p in m.parents}
-        self._load_seeds({s: d for s, d in self.project.seeds.items() if s in read and seeds.get(s) != d})
+            self._load_seeds(con, {s: d for s, d in self.project.seeds.items() if seeds.get(s) != d})
 
-    def _load_seeds(self, changed: dict[str, str]) -> None:
-        """Loads seeds whose content is not in the warehouse yet: {seed: digest}."""
-        if not changed:
-            return
-        self.project.invoke("seed", "--full-refresh", "--select", *(s.rsplit(".", 1)[-1] for s in changed))
-        with self.connect() as con:
-            con.executemany("delete from meta.seed_write where seed = ?", [[s] for s in changed])
-            con.executemany("insert into meta.seed_write values (?, ?)", list(changed.items()))
+    def _load_seeds(self, con: duckdb.DuckDBPyConnection, changed: dict[str, str]) -> None:
+        """Loads seeds whose content is not in the warehouse yet: {seed: digest}; dbt's own way takes ten times longer."""
+        for seed, found in changed.items():
+            schema, table, path, types = self.project.seed(seed)
+            declared = ", ".join(f"{text(c)}: {text(t)}" for c, t in types.items())
+            con.execute(f"create schema if not exists {schema}")
+            con.execute(
+                f"create or replace table {schema}.{table} as"
+                f" from read_csv({text(str(path))}, header=true, auto_detect=false, quote='\"', columns={{{declared}}})"
+            )
+            con.execute("delete from meta.seed_write where seed = ?", [seed])
+            con.execute("insert into meta.seed_write values (?, ?)", [seed, found])
 
 
 def selection(layer: str) -> str:
