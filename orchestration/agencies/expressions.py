@@ -9,7 +9,7 @@ from functools import cache
 from orchestration.agencies.folder import AgencyError, Feed, FieldMapping
 from orchestration.engine import connect
 
-ITEM = "item"  # what an entity with `each` calls the item at hand
+ITEM = ("item", "item_number")  # what an entity with `each` calls the item at hand, and its place in the list
 
 
 def text(value: str) -> str:
@@ -36,7 +36,7 @@ def names_in(expression: str, feed: Feed, where: str) -> Names:
     if problem:
         raise AgencyError(f"{where}: {problem}")
     looked_up = {p[:2] for p in paths if len(p) > 1 and p[0] in feed.lookups}
-    columns = {p[-1] for p in paths if p[0] != ITEM and not (len(p) > 1 and p[0] in feed.lookups)}
+    columns = {p[-1] for p in paths if p[0] not in ITEM and not (len(p) > 1 and p[0] in feed.lookups)}
     return Names(tuple(sorted(columns)), tuple(sorted(looked_up)))
 
 

@@ -99,6 +99,18 @@ class FieldMapping(_Strict):
         return self
 
 
+def _said(text: str) -> dict:
+    """A field given as text: a column where it is one plain word, though SQL may keep that word for itself."""
+    is_word = re.fullmatch(r"[A-Za-z_]\w*", text) and text.lower() not in (
+        "null",
+        "true",
+        "false",
+        "item",
+        "item_number",
+    )
+    return {"column": text} if is_word else {"expression": text}
+
+
 class EntityMapping(_Strict):
     """How rows of a feed become rows of one entity.
 
@@ -117,7 +129,7 @@ class EntityMapping(_Strict):
     @field_validator("fields", mode="before")
     @classmethod
     def _as_objects(cls, value: dict) -> dict:
-        return {k: v if isinstance(v, (dict, FieldMapping)) else {"expression": str(v)} for k, v in value.items()}
+        return {k: v if isinstance(v, (dict, FieldMapping)) else _said(str(v)) for k, v in value.items()}
 
     @model_validator(mode="after")
     def _not_both(self) -> EntityMapping:

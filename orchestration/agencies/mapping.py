@@ -59,8 +59,9 @@ def source_columns(agency: Agency, feed_name: str, layout: Feed | None = None) -
 
 @dataclass(frozen=True)
 class Traits:
-    """What cleaning one file needs: columns with padded values, and columns that hold a text for withheld."""
+    """What cleaning one file needs: its columns, those with padded values, and those that hold a text for withheld."""
 
+    columns: frozenset[str]
     padded: frozenset[str]
     withheld: frozenset[str]
 
@@ -68,13 +69,14 @@ class Traits:
 def find_traits(con: duckdb.DuckDBPyConnection, agency: Agency, columns: list[str]) -> Traits:
     """Looks over `raw` once, so that no column is trimmed or searched that needs neither."""
     if not columns:
-        return Traits(frozenset(), frozenset())
+        return Traits(frozenset(), frozenset(), frozenset())
     asked = []
     for c in columns:
         words = [f"contains({name(c)}, {text(w)})" for w in agency.withheld]
         asked += [f"bool_or({name(c)} like ' %' or {name(c)} like '% ')", f"bool_or({' or '.join(words) or 'false'})"]
     said = con.execute(f"select {', '.join(asked)} from raw").fetchone()
     return Traits(
+        columns=frozenset(columns),
         padded=frozenset(c for c, found in zip(columns, said[::2], strict=True) if found),
         withheld=frozenset(c for c, found in zip(columns, said[1::2], strict=True) if found),
     )
@@ -266,8 +268,9 @@ class _Compiler:
     def __init__(self, mapping: _Mapping, source_file: str, file_version: str | None, months, traits: Traits | None):
         self.mapping, self.source_file, self.file_version, self.months = mapping, source_file, file_version, months
         self.agency, self.entity, self.said = mapping.agency, mapping.entity, mapping.said
-        used = mapping.used | set(mapping.extras)
-        self.used, self.traits = sorted(used), traits or Traits(padded=frozenset(used), withheld=frozenset(used))
+        self.extras = [c for c in mapping.extras if traits is None or c in traits.columns]
+        used = frozenset(mapping.used | set(self.extras))
+        self.used, self.traits = sorted(used), traits or Traits(used, used, used)
         self.fields = [self._with_withheld(m) for m in mapping.fields]
         self.mapped = [m for m in self.fields if m.mapping]
         self.timed = self._of_kind("timestamp")
@@ -330,7 +333,11 @@ class _Compiler:
         source += [f"{_any_of(name(c), self.agency.withheld)} as {name('_withheld_' + c)}" for c in withheld]
         steps = [("trimmed", _select(trimmed, "raw")), ("source", _select(source, "trimmed"))]
         if self.said.each:
-            items = ["*", f"unnest({self.said.each}) as item", f"generate_subscripts({self.said.each}, 1) as _part"]
+            items = [
+                "*",
+                f"unnest({self.said.each}) as item",
+                f"generate_subscripts({self.said.each}, 1) as item_number",
+            ]
             steps.append(("exploded", _select(items, "source")))
         return steps
 
@@ -349,7 +356,7 @@ class _Compiler:
         said, version, grouped = self.said, self.mapping.feed.version, bool(self.said.group)
         column = version.column if version else None
         of_version = f"cast({name(column)} as varchar)" if column else text(self.file_version or "")
-        items = ["min(_row) as _row" if grouped else "_row", "_part" if said.each else "1 as _part"]
+        items = ["min(_row) as _row" if grouped else "_row", "item_number as _part" if said.each else "1 as _part"]
         items.append(f"{f'max({of_version})' if grouped and column else of_version} as _version")
         for m in self.mapped:
             items.append(f"cast(({source_sql(m.mapping)}) as varchar) as {m.name}")
@@ -366,10 +373,9 @@ class _Compiler:
         return sql
 
     def _extras(self) -> str:
-        extras = self.mapping.extras
-        if not extras:
+        if not self.extras:
             return "cast(null as varchar)"
-        return "cast(json_object(" + ", ".join(f"{text(c)}, {name(c)}" for c in extras) + ") as varchar)"
+        return "cast(json_object(" + ", ".join(f"{text(c)}, {name(c)}" for c in self.extras) + ") as varchar)"
 
     def _flag(self, column: str) -> str:
         flag = name("_withheld_" + column)
@@ -685,7 +691,7 @@ def _check_layout(con, agency: Agency, feed_name: str, layout: Feed, place: str)
         for lookup_name, lookup in mapping.lookups.items():
             _empty(con, f"lookup_{lookup_name}", [lookup.key, *mapping.looked_up(lookup_name)])
         joins = _Compiler(mapping, "", None, ONE_YEAR, None)._lookup_joins("raw")
-        item = f", unnest({said.each}) as item" if said.each else ""
+        item = f", unnest({said.each}) as item, 1 as item_number" if said.each else ""
         group = f" group by {', '.join(f'({key})' for key in said.group)}" if said.group else ""
         asked = [("where", said.where, ""), ("each", said.each, "")]
         asked += [(f"fields.{f}", source_sql(m), group) for f, m in said.fields.items()]

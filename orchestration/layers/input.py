@@ -237,6 +237,7 @@ def _read_file(
     path = settings.landing / landed.path
     feed = agency.feeds[landed.feed].as_sent(header_of(path, agency.feeds[landed.feed]))
     shutil.rmtree(incoming, ignore_errors=True)
+    incoming.mkdir(parents=True)
     entities: dict[str, dict] = {}
     rejected_file = settings.results / "input" / agency.id / f"{landed.sha256}.parquet"
     rejected_file.parent.mkdir(parents=True, exist_ok=True)

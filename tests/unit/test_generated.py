@@ -195,8 +195,11 @@ def test_a_contract_has_a_column_for_every_kind_of_field(visit) -> None:
         ("room", "varchar"),
         ("stay_seconds", "integer"),
         ("withheld_fields", "varchar"),
+        ("stamp_imputed", "varchar"),
+        ("extras", "varchar"),
     ]
-    assert {n: by_name[n]["description"] for n in by_name if n not in ("month", "month_basis", "withheld_fields")} == {
+    told = ("month", "month_basis", "withheld_fields", "stamp_imputed", "extras")
+    assert {n: by_name[n]["description"] for n in by_name if n not in told} == {
         "agency_id": "The agency, as its folder names it.",
         "visit_id": "Key of the visit: agency, visit number and service as the agency wrote it.",
         "visit_number": "The visit_number.",
