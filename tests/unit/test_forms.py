@@ -71,7 +71,7 @@ def test_a_filled_form_loads_as_it_is(out: Path, tmp_path: Path) -> None:
         {"beat": "N2"},
     )  # fmt: skip
     one, two, three, four = load(agency, path, "contact")
-    assert one["_rule"] is None
+    assert one["_broken"] is None
     assert (one["contact_id"], one["incident_id"]) == ("riverton:0017", "riverton:24-001")
     assert one["occurred_local_at"] == datetime(2024, 3, 11, 14, 5, 7)
     assert one["occurred_at"].isoformat() == "2024-03-11T19:05:07+00:00"
@@ -81,12 +81,12 @@ def test_a_filled_form_loads_as_it_is(out: Path, tmp_path: Path) -> None:
     assert (one["veteran"], one["force_used"], one["injury"]) == ("no", "not_recorded", "not_recorded")
     assert (one["officer_minutes"], one["beat"], one["source_row"]) == (45, "N1", 1)
     assert (one["subject_name"], str(one["subject_birth_date"])) == ("Ada Doe", "1980-02-03")
-    assert (two["_rule"], two["source_row"]) == (None, 3)
+    assert (two["_broken"], two["source_row"]) == (None, 3)
     assert (two["occurred_local_at"], two["officer_minutes"]) == (datetime(2024, 3, 12, 9, 30), 12)
     assert str(two["subject_birth_date"]) == "1990-12-31"
     # The empty line is no record; a record without its number is rejected, and so is a word that is no answer.
-    assert (three["_rule"], three["_field"]) == ("not_an_answer", "veteran")
-    assert (four["_rule"], four["_field"], four["source_row"]) == ("required", "contact_number", 5)
+    assert (three["_broken"], three["_field"]) == ("not_an_answer", "veteran")
+    assert (four["_broken"], four["_field"], four["source_row"]) == ("required", "contact_number", 5)
 
 
 def test_the_csv_form_loads_as_it_is(out: Path, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_the_csv_form_loads_as_it_is(out: Path, tmp_path: Path) -> None:
     names = header.rstrip("\n").split(",")
     path.write_text(header + ",".join(booked.get(n, "") for n in names) + "\n" + "," * (len(names) - 1) + "\n")
     (row,) = load(load_agency(out), path, "jail_booking")
-    assert (row["_rule"], row["jail_booking_id"], row["charge_level_code"]) == (None, "riverton:B1", "felony")
+    assert (row["_broken"], row["jail_booking_id"], row["charge_level_code"]) == (None, "riverton:B1", "felony")
     assert (row["released_at"], str(row["birth_date"])) == (None, "1980-02-03")
 
 
