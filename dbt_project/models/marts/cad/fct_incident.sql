@@ -91,6 +91,9 @@ joined as (
         incident.interpreter_needed,
         incident.tract_geoid,
         incident.neighborhood,
+        incident.narrative_bh,
+        incident.narrative_bh_kind_codes,
+        incident.narrative_bh_kind_local,
         incident.is_self_initiated,
         incident.is_duplicate,
         incident.is_cancelled,
@@ -165,12 +168,12 @@ final as (
         end as exclusion_code,
         is_duplicate is not null and is_self_initiated is not null and is_cancelled is not null as is_exclusion_known,
         {{ interval_columns('elapsed_scene', first_on_scene, last_cleared) }},
-        -- No narrative is read and no program record is linked yet.
-        'not_recorded' as bh_narrative,
+        narrative_bh as bh_narrative,
+        -- No program record is linked yet.
         'not_recorded' as bh_program,
         case
-            when 'yes' in (bh_call_type_initial, bh_call_type_final, bh_field_form) then 'yes'
-            when 'no' in (bh_call_type_initial, bh_call_type_final, bh_field_form) then 'no'
+            when 'yes' in (bh_call_type_initial, bh_call_type_final, bh_field_form, narrative_bh) then 'yes'
+            when 'no' in (bh_call_type_initial, bh_call_type_final, bh_field_form, narrative_bh) then 'no'
             else 'unknown'
         end as bh_any
     from joined
