@@ -18,10 +18,11 @@ create temp macro month_text(local_at) as coalesce(strftime(local_at, '%Y-%m'), 
 create temp macro seconds(start_at, end_at) as (epoch_us(end_at) - epoch_us(start_at)) // 1000000;
 create temp macro valid(interval_seconds) as
     case when interval_seconds between 0 and 86400 then cast(interval_seconds as integer) end;
-create temp macro status(interval_seconds) as case
-    when interval_seconds is null then 'missing'
+create temp macro status(start_at, interval_seconds) as case
+    when start_at is null then 'missing_start'
+    when interval_seconds is null then 'missing_end'
     when interval_seconds < 0 then 'negative'
-    when interval_seconds > 86400 then 'absurd'
+    when interval_seconds > 86400 then 'over_limit'
     else 'valid'
 end;
 create temp macro answer(word) as case word
@@ -271,6 +272,29 @@ select
     sector,
     district as precinct,
     zip as zip5,
+    cast(null as timestamptz) as answered_at,
+    cast(null as timestamp) as answered_local_at,
+    cast(null as timestamptz) as dispatch_notified_at,
+    cast(null as timestamp) as dispatch_notified_local_at,
+    'not_recorded' as bh_flagged,
+    cast(null as integer) as triage_level,
+    cast(null as varchar) as program_number,
+    cast(null as varchar) as program_id,
+    'not_recorded' as program_eligible,
+    'not_recorded' as ineligible_reason_code,
+    cast(null as varchar) as ineligible_reason_local,
+    cast(null as varchar) as crisis_line_contact_number,
+    cast(null as varchar) as crisis_line_contact_id,
+    cast(null as varchar) as report_number,
+    'not_recorded' as held,
+    cast(null as integer) as held_seconds,
+    'not_recorded' as reopened,
+    'not_recorded' as interpreter_needed,
+    cast(null as varchar) as tract_geoid,
+    cast(null as varchar) as neighborhood,
+    'not_recorded' as narrative_bh,
+    cast(null as varchar) as narrative_bh_kind_codes,
+    cast(null as varchar) as narrative_bh_kind_local,
     is_self_initiated,
     linked_number is not null as is_duplicate,
     case timed.cancelled when 'Y' then true when 'N' then false end as is_cancelled,
@@ -287,6 +311,9 @@ select
     first_on_scene_at,
     last_cleared_at,
     first_arriving_id as first_arriving_unit_response_id,
+    case when has_unit_response then 'as_sent' end as first_dispatched_stamp_code,
+    case when has_unit_response then 'as_sent' end as first_on_scene_stamp_code,
+    case when has_unit_response then 'as_sent' end as last_cleared_stamp_code,
     case when has_unit_response then 'unit' else 'not_applicable' end as response_scope_code,
     unit_count,
     arrived_unit_count,
@@ -311,13 +338,16 @@ select
     end as exclusion_code,
     is_self_initiated is not null and coalesce(timed.cancelled in ('Y', 'N'), false) as is_exclusion_known,
     case when is_self_initiated then null else valid(call_processing) end as call_processing_seconds,
-    case when is_self_initiated then 'not_applicable' else status(call_processing) end as call_processing_status_code,
+    case when is_self_initiated then 'not_applicable' else status(received_at, call_processing) end
+        as call_processing_status_code,
     case when is_self_initiated then null else valid(incident_response) end as incident_response_seconds,
-    case when is_self_initiated then 'not_applicable' else status(incident_response) end
+    case when is_self_initiated then 'not_applicable' else status(received_at, incident_response) end
         as incident_response_status_code,
     valid(elapsed_scene) as elapsed_scene_seconds,
-    status(elapsed_scene) as elapsed_scene_status_code,
-    withheld_fields
+    status(first_on_scene_at, elapsed_scene) as elapsed_scene_status_code,
+    withheld_fields,
+    '' as stamp_imputed,
+    cast(null as varchar) as extras
 from timed
 left join local_codes('cad_disposition') as close_codes on timed.close_code = close_codes.local_code
 left join local_codes('location_type') as places on timed.place = places.local_code;
@@ -392,20 +422,38 @@ select
     cleared as cleared_local_at,
     denver(cancelled) as cancelled_at,
     cancelled as cancelled_local_at,
+    cast(null as timestamptz) as staged_at,
+    cast(null as timestamp) as staged_local_at,
+    cast(null as timestamptz) as scene_handoff_at,
+    cast(null as timestamp) as scene_handoff_local_at,
+    cast(null as integer) as responder_order,
+    cast(null as integer) as personnel_count,
+    cast(null as integer) as cit_officer_count,
+    cast(null as integer) as peer_count,
+    cast(null as integer) as medic_count,
+    cast(null as varchar) as shift_number,
+    cast(null as varchar) as shift_id,
+    cast(null as varchar) as program_number,
+    cast(null as varchar) as program_id,
+    cast(null as varchar) as relieved_by_unit_number,
+    cast(null as timestamptz) as relieved_at,
+    cast(null as timestamp) as relieved_local_at,
+    cast(null as double) as vehicle_miles,
     case when is_called_off and enroute is null then null else valid(turnout) end as turnout_seconds,
-    case when is_called_off and enroute is null then 'not_applicable' else status(turnout) end as turnout_status_code,
+    case when is_called_off and enroute is null then 'not_applicable' else status(dispatched_at, turnout) end
+        as turnout_status_code,
     case when is_called_off then null else valid(travel) end as travel_seconds,
-    case when is_called_off then 'not_applicable' else status(travel) end as travel_status_code,
+    case when is_called_off then 'not_applicable' else status(enroute_at, travel) end as travel_status_code,
     case when is_called_off then null else valid(response) end as response_seconds,
-    case when is_called_off then 'not_applicable' else status(response) end as response_status_code,
+    case when is_called_off then 'not_applicable' else status(dispatched_at, response) end as response_status_code,
     case when is_called_off then null else valid(scene) end as scene_seconds,
-    case when is_called_off then 'not_applicable' else status(scene) end as scene_status_code,
+    case when is_called_off then 'not_applicable' else status(on_scene_at, scene) end as scene_status_code,
     valid(task) as task_seconds,
-    status(task) as task_status_code,
+    status(dispatched_at, task) as task_status_code,
     case when has_no_transport then null else valid(transport) end as transport_seconds,
-    case when has_no_transport then 'not_applicable' else status(transport) end as transport_status_code,
+    case when has_no_transport then 'not_applicable' else status(left_scene_at, transport) end as transport_status_code,
     case when has_no_transport then null else valid(wall) end as wall_seconds,
-    case when has_no_transport then 'not_applicable' else status(wall) end as wall_status_code,
+    case when has_no_transport then 'not_applicable' else status(at_destination_at, wall) end as wall_status_code,
     valid(task) * officers as officer_seconds,
     valid(task) * clinicians as clinician_seconds,
     is_near as is_linked_to_incident,
@@ -416,7 +464,9 @@ select
     case when is_near then bh_call_type_initial else 'unknown' end as bh_call_type_initial,
     case when is_near then bh_call_type_final else 'unknown' end as bh_call_type_final,
     'unknown' as bh_field_form,
-    withheld_fields
+    withheld_fields,
+    '' as stamp_imputed,
+    cast(null as varchar) as extras
 from spanned as u
 left join local_codes('unit_type') as unit_types on u.kind = unit_types.local_code
 left join local_codes('response_model') as programs on u.program = programs.local_code;

@@ -63,7 +63,12 @@ COMMON = {"check", "severity", "why", "remedy", "bad", "good", "each", "of", "ov
 SUITE_KEYS = {"table", "tables", "schema", "judged_by", "key", "optional", "checks"}
 
 ANSWERS = ("yes", "no", "unknown", "not_recorded", "not_applicable", "refused", "withheld")
-INTERVAL_STATUSES = ("valid", "missing", "negative", "absurd", "not_applicable")
+INTERVAL_STATUSES = (
+    "valid", "imputed", "ambiguous", "missing_start", "missing_end", "negative", "over_limit", "not_applicable",
+)  # fmt: skip
+
+# Numbers of what many rows share: they name a program, a place or a shift, and no person or event.
+NOT_ROW_LEVEL = frozenset(f"{of}_{end}" for of in ("program", "facility", "shift") for end in ("number", "id"))
 
 
 class SuiteError(ValueError):
@@ -175,12 +180,12 @@ def _column_lists(folder: Path = STANDARD) -> dict[str, list[str]]:
         for table in yaml.safe_load(path.read_text(encoding="utf-8"))["schema"]:
             if {"property": "mapped", "value": False} in table["customProperties"]:
                 continue  # facts of agencies and seeds: no row of theirs is about a person or an event
-            row_level.add(f"{table['name']}_id")
+            row_level |= {f"{table['name']}_id"} - NOT_ROW_LEVEL
             for field in table["properties"]:
                 kind = next(p["value"] for p in field["customProperties"] if p["property"] == "kind")
                 if field["classification"] == "identifying":
                     identifying.add(field["name"])
-                elif kind == "number":
+                elif kind == "number" and field["name"] not in NOT_ROW_LEVEL:
                     row_level |= {field["name"], field["name"].removesuffix("_number") + "_id"}
                 elif kind == "text" and field["classification"] == "sensitive":
                     row_level.add(field["name"])

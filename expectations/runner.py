@@ -42,7 +42,7 @@ def judge_suites(
     results: list[CheckResult] = []
     with open_source(database) as source:
         present = source.columns()
-        for suite in _one_each(s for given in suites for s in given.for_tables(present)):
+        for suite in one_each(s for given in suites for s in given.for_tables(present)):
             columns = present.get((suite.schema, suite.table))
             frame = Frame(suite, pairs, columns or ())
             if frame.places:
@@ -50,7 +50,7 @@ def judge_suites(
     return results
 
 
-def _one_each(suites: Iterable[Suite]) -> list[Suite]:
+def one_each(suites: Iterable[Suite]) -> list[Suite]:
     """Several suites of one table, placed alike, as one: a table is asked once."""
     found: dict[tuple, Suite] = {}
     for suite in suites:

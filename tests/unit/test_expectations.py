@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import stat
 import warnings
 from datetime import date
@@ -326,26 +327,43 @@ def test_instants_are_utc(database: Path, monkeypatch) -> None:
     assert {r.status for r in found.values()} == {"passed"}
 
 
-def test_every_answer_of_the_standard_is_asked() -> None:
-    import yaml
+def by_kind(entity) -> dict[str, set[str]]:
+    """The fields of an entity that reach the input tables, by kind."""
+    found: dict[str, set[str]] = {}
+    for field in (f for f in entity.fields if not f.is_identifying):
+        found.setdefault(field.kind, set()).add(field.name)
+    return found
 
-    standard = PROJECT / "seeds" / "standard"
+
+@pytest.mark.parametrize(("layer", "prefix"), [("input", ""), ("staging", "stg_")])
+def test_every_mapped_entity_has_a_suite(layer: str, prefix: str) -> None:
+    from orchestration.standard import mapped_entities
+
+    checks: dict[str, set[str]] = {}
+    for given in load_suites(layer):
+        checks.setdefault(given.table, set()).update(c.name for c in given.checks)
+    for entity in mapped_entities():
+        assert {"key_present", "key_unique"} <= checks.get(f"{prefix}{entity.name}", set()), entity.name
+
+
+def test_every_answer_of_the_standard_is_asked() -> None:
+    """A suite of one entity names its answers and codes; one of many, every answer that any of them has."""
+    from orchestration.standard import load_standard
+
+    standard, asked = load_standard(), 0
     for given in load_suites("input"):
-        path = standard / f"{given.table}.yml"
-        if not path.exists():
+        if given.table not in standard:
             continue
-        (table,) = yaml.safe_load(path.read_text())["schema"]
-        kinds = {
-            f["name"]: next(p["value"] for p in f["customProperties"] if p["property"] == "kind")
-            for f in table["properties"]
-            if f["classification"] != "identifying"
-        }
-        names = {c.name: c for c in given.checks}
-        answers = {n for n, kind in kinds.items() if kind == "answer"}
+        entity, kinds = standard[given.table], by_kind(standard[given.table])
+        names, answers = {c.name: c for c in given.checks}, kinds.get("answer", set())
         pattern = names["answers_listed"].columns_like if answers else "^()$"
-        assert answers == {n for n in pattern.strip("^()$").split("|") if n}, given.table
-        codes = {n.removesuffix("_code") for n, kind in kinds.items() if kind == "code"}
-        assert codes == {n.removeprefix("unmapped_") for n in names if n.startswith("unmapped_")}, given.table
+        columns = {c.name for c in entity.columns}
+        assert answers == {c for c in columns if re.search(pattern, c)}, given.table
+        codes = {n.removesuffix("_code") for n in kinds.get("code", set())}
+        unmapped = {n.removeprefix("unmapped_") for n in names if n.startswith("unmapped_")}
+        assert unmapped == (codes if "month_basis_listed" not in names else set()), given.table
+        asked += len(answers)
+    assert asked > 100
 
 
 def models() -> dict[str, dict]:
@@ -424,4 +442,6 @@ def test_every_released_table_has_its_key_judged() -> None:
 def test_identifying_columns_come_from_the_standard() -> None:
     assert {"caller_name", "birth_date", "narrative", "address", "person_key"} <= set(value_list("identifying_columns"))
     assert {"incident_id", "contact_number", "unit_number", "beat"} <= set(value_list("row_level_columns"))
-    assert "precinct" not in value_list("row_level_columns")
+    assert {"crisis_line_contact_number", "report_number", "responder_id"} <= set(value_list("row_level_columns"))
+    shared = {"precinct", "program_number", "program_id", "facility_number", "shift_number", "shift_id"}
+    assert not shared & set(value_list("row_level_columns"))

@@ -16,6 +16,7 @@ from expectations import (
     load_thresholds,
 )
 from expectations.loader import require_thresholds, unknown_checks
+from expectations.runner import one_each
 from expectations.thresholds import Limits
 
 HEADER = "check_id,agency_id,value,severity,owner,reason,since\n"
@@ -96,7 +97,7 @@ def test_two_checks_of_one_name_are_refused(tmp_path: Path) -> None:
 def test_suites_of_one_table_share_a_scan(tmp_path: Path) -> None:
     suite_file(tmp_path, "key: [a]\n" + CHECK.lstrip())
     more = "tables: {calls: [b], others: [d]}\n" + CHECK.lstrip().replace("check: c", "check: d")
-    merged = load_suites("staging", suite_file(tmp_path, more, table="more"))
+    merged = one_each(load_suites("staging", suite_file(tmp_path, more, table="more")))
     assert [(s.table, s.key, [c.name for c in s.checks]) for s in merged] == [
         ("calls", ("a", "b"), ["c", "d"]),
         ("others", ("d",), ["d"]),

@@ -30,6 +30,7 @@ from orchestration.standard.template import FACTS, agency_template, uncomment
 MONTHS = ("2010-01", "2034-12")
 MAPPED = [e for e in load_standard().values() if e.is_mapped]
 DICTIONARY = PROJECT / "docs" / "dictionary"
+ADDRESS = {"source_file", "source_row", "source_part"}
 
 # One entity with a field of every kind; `refers_to` names an entity that is not there.
 EVERY_KIND = """
@@ -198,7 +199,7 @@ def test_a_contract_has_a_column_for_every_kind_of_field(visit) -> None:
         ("stamp_imputed", "varchar"),
         ("extras", "varchar"),
     ]
-    told = ("month", "month_basis", "withheld_fields", "stamp_imputed", "extras")
+    told = {"month", "month_basis", "withheld_fields", "stamp_imputed", "extras"}
     assert {n: by_name[n]["description"] for n in by_name if n not in told} == {
         "agency_id": "The agency, as its folder names it.",
         "visit_id": "Key of the visit: agency, visit number and service as the agency wrote it.",
@@ -227,7 +228,7 @@ def test_staged_columns_are_the_input_s_but_for_raw_texts_and_the_address(visit)
         raw = {c.name for f in entity.fields if f.kind in ("timestamp", "date") for c in f.columns()[-1:]}
         added = {d.name for d in entity.derived}
         staged = [(c.name, c.type) for c in staged_columns(entity, load_standard()) if c.name not in added]
-        kept = [(c.name, c.type) for c in entity.columns if c.name not in raw | {"source_file", "source_row"}]
+        kept = [(c.name, c.type) for c in entity.columns if c.name not in raw | ADDRESS]
         assert staged == kept, entity.name
         assert not {c.name for c in entity.identity_columns} & {name for name, _ in staged}
 
@@ -256,6 +257,17 @@ def test_columns_that_pass_from_staging_to_a_fact_keep_their_description() -> No
                         assert one.get(said) == other.get(said), f"{fact['name']}.{column['name']}: {said}"
                     compared += 1
     assert compared > 150
+
+
+def test_facts_carry_what_staging_carries() -> None:
+    known, facts = models(), 0
+    for entity in (e.name for e in MAPPED):
+        for fact in (known.get(f"{prefix}_{entity}") for prefix in ("fct", "bridge")):
+            if fact is not None:
+                carried = {c["name"] for c in fact["columns"]}
+                assert [c["name"] for c in known[f"stg_{entity}"]["columns"] if c["name"] not in carried] == [], entity
+                facts += 1
+    assert facts == 5
 
 
 def unescaped_pipes(line: str) -> int:
@@ -317,7 +329,7 @@ def test_the_template_loads_once_an_entity_is_uncommented(entity: str, tmp_path:
     said = uncomment((PROJECT / TEMPLATE).read_text(), entity)
     (folder / "agency.yml").write_text(said)
     agency = load_agency(folder)
-    check_agency(agency)
+    check_agency(agency, MONTHS)
     (feed,) = agency.feeds.values()
     assert set(feed.entities[entity].fields) == {f.name for f in load_standard()[entity].fields}
     assert said == agency_template(load_standard(), entities=[entity])

@@ -24,6 +24,16 @@ population as (
     {{- by_population('fact') }}
 ),
 
+judged as (
+    select
+        *,
+        outcome_code in {{ known_statuses() }}
+        or outcome_code in {{ missing_statuses() }}
+        or outcome_code in {{ unusable_statuses() }} as is_eligible,
+        case when outcome_code in {{ known_statuses() }} then seconds end as known_seconds
+    from population
+),
+
 counted as (
     select
         agency_id,
@@ -36,20 +46,16 @@ counted as (
         count(case when outcome_code = 'duplicate' then 1 end) as duplicate_count,
         count(case when outcome_code = 'self_initiated' then 1 end) as self_initiated_count,
         count(case when outcome_code = 'cancelled' then 1 end) as cancelled_count,
-        count(case when outcome_code in ('valid', 'missing', 'negative', 'absurd') then 1 end) as eligible_count,
-        count(case when outcome_code = 'valid' then 1 end) as known_count,
-        count(case when outcome_code = 'missing' then 1 end) as missing_count,
-        count(case when outcome_code in ('negative', 'absurd') then 1 end) as invalid_count,
+        count(case when is_eligible then 1 end) as eligible_count,
+        count(known_seconds) as known_count,
+        count(case when outcome_code in {{ missing_statuses() }} then 1 end) as missing_count,
+        count(case when outcome_code in {{ unusable_statuses() }} then 1 end) as invalid_count,
         count(case when {{ extra_condition }} then 1 end) as {{ extra_count }},
-        count(case when outcome_code in ('valid', 'missing', 'negative', 'absurd') and not is_exclusion_known then 1 end)
-            as exclusion_unknown_count,
-        round({{ percentile_interpolated("case when outcome_code = 'valid' then seconds end", 0.5) }}, 6)
-            as median_seconds,
-        {{ percentile_nearest_rank("case when outcome_code = 'valid' then seconds end", 0.9) }}
-            as p90_nearest_rank_seconds,
-        round({{ percentile_interpolated("case when outcome_code = 'valid' then seconds end", 0.9) }}, 6)
-            as p90_interpolated_seconds
-    from population
+        count(case when is_eligible and not is_exclusion_known then 1 end) as exclusion_unknown_count,
+        round({{ percentile_interpolated('known_seconds', 0.5) }}, 6) as median_seconds,
+        {{ percentile_nearest_rank('known_seconds', 0.9) }} as p90_nearest_rank_seconds,
+        round({{ percentile_interpolated('known_seconds', 0.9) }}, 6) as p90_interpolated_seconds
+    from judged
     group by agency_id, month, identification_method_code
 ),
 

@@ -1,4 +1,5 @@
 -- Grain: one row per agency and CAD event of the window that has unit responses in its month or the month after.
+{%- set instants = {'first_dispatched': 'dispatched_at', 'first_on_scene': 'on_scene_at', 'last_cleared': 'cleared_at'} %}
 with incident as (
     select * from {{ ref('stg_incident') }} as incident
     where {{ in_window('incident') }}
@@ -21,6 +22,9 @@ summed as (
         max(unit_response.cleared_at) as last_cleared_at,
         {{ id_of_earliest('unit_response.unit_response_id', 'unit_response.on_scene_at') }}
             as first_arriving_unit_response_id,
+        {%- for instant, field in instants.items() %}
+        max({{ stamp_weight(field, 'unit_response.stamp_imputed') }}) as {{ instant }}_stamp_weight,
+        {%- endfor %}
         count(*) as row_count,
         count(unit_response.on_scene_at) as arrived_count,
         count(unit_response.task_seconds) as task_count,
@@ -56,6 +60,10 @@ final as (
         first_on_scene_at,
         last_cleared_at,
         first_arriving_unit_response_id,
+        -- Which unit was first hangs on the stamps of all of them.
+        {%- for instant in instants %}
+        {{ stamp_word(instant ~ '_stamp_weight') }} as {{ instant }}_stamp_code,
+        {%- endfor %}
         case when is_mixed then 'mixed' else response_scope_code end as response_scope_code,
         case when is_by_unit then row_count end as unit_count,
         case when is_by_unit then arrived_count end as arrived_unit_count,

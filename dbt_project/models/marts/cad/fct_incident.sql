@@ -1,4 +1,7 @@
 -- Grain: one row per agency and CAD event.
+{%- set first_dispatched = {'at': 'first_dispatched_at', 'stamp': 'first_dispatched_stamp_code'} %}
+{%- set first_on_scene = {'at': 'first_on_scene_at', 'stamp': 'first_on_scene_stamp_code'} %}
+{%- set last_cleared = {'at': 'last_cleared_at', 'stamp': 'last_cleared_stamp_code'} %}
 with incident as (
     select * from {{ ref('stg_incident') }} as incident
     where {{ in_window('incident') }}
@@ -68,6 +71,29 @@ joined as (
         incident.sector,
         incident.precinct,
         incident.zip5,
+        incident.answered_at,
+        incident.answered_local_at,
+        incident.dispatch_notified_at,
+        incident.dispatch_notified_local_at,
+        incident.bh_flagged,
+        incident.triage_level,
+        incident.program_number,
+        incident.program_id,
+        incident.program_eligible,
+        incident.ineligible_reason_code,
+        incident.ineligible_reason_local,
+        incident.crisis_line_contact_number,
+        incident.crisis_line_contact_id,
+        incident.report_number,
+        incident.held,
+        incident.held_seconds,
+        incident.reopened,
+        incident.interpreter_needed,
+        incident.tract_geoid,
+        incident.neighborhood,
+        incident.narrative_bh,
+        incident.narrative_bh_kind_codes,
+        incident.narrative_bh_kind_local,
         incident.is_self_initiated,
         incident.is_duplicate,
         incident.is_cancelled,
@@ -80,11 +106,16 @@ joined as (
         incident.priority_initial_rank,
         incident.priority_final_rank,
         incident.withheld_fields,
+        incident.stamp_imputed,
+        incident.extras,
         response.first_dispatched_at,
         response.first_enroute_at,
         response.first_on_scene_at,
         response.last_cleared_at,
         response.first_arriving_unit_response_id,
+        {%- for instant in ['first_dispatched', 'first_on_scene', 'last_cleared'] %}
+        response.{{ instant }}_stamp_code,
+        {%- endfor %}
         coalesce(response.response_scope_code, 'not_applicable') as response_scope_code,
         response.unit_count,
         response.arrived_unit_count,
@@ -121,12 +152,12 @@ final as (
         *,
         {{
             interval_columns(
-                'call_processing', 'received_at', 'first_dispatched_at', not_applicable='is_self_initiated'
+                'call_processing', 'received_at', first_dispatched, not_applicable='is_self_initiated'
             )
         }},
         {{
             interval_columns(
-                'incident_response', 'received_at', 'first_on_scene_at', not_applicable='is_self_initiated'
+                'incident_response', 'received_at', first_on_scene, not_applicable='is_self_initiated'
             )
         }},
         case
@@ -136,13 +167,13 @@ final as (
             else 'none'
         end as exclusion_code,
         is_duplicate is not null and is_self_initiated is not null and is_cancelled is not null as is_exclusion_known,
-        {{ interval_columns('elapsed_scene', 'first_on_scene_at', 'last_cleared_at') }},
-        -- No narrative is read and no program record is linked yet.
-        'not_recorded' as bh_narrative,
+        {{ interval_columns('elapsed_scene', first_on_scene, last_cleared) }},
+        narrative_bh as bh_narrative,
+        -- No program record is linked yet.
         'not_recorded' as bh_program,
         case
-            when 'yes' in (bh_call_type_initial, bh_call_type_final, bh_field_form) then 'yes'
-            when 'no' in (bh_call_type_initial, bh_call_type_final, bh_field_form) then 'no'
+            when 'yes' in (bh_call_type_initial, bh_call_type_final, bh_field_form, narrative_bh) then 'yes'
+            when 'no' in (bh_call_type_initial, bh_call_type_final, bh_field_form, narrative_bh) then 'no'
             else 'unknown'
         end as bh_any
     from joined

@@ -53,6 +53,23 @@ final as (
         unit_response.cleared_local_at,
         unit_response.cancelled_at,
         unit_response.cancelled_local_at,
+        unit_response.staged_at,
+        unit_response.staged_local_at,
+        unit_response.scene_handoff_at,
+        unit_response.scene_handoff_local_at,
+        unit_response.responder_order,
+        unit_response.personnel_count,
+        unit_response.cit_officer_count,
+        unit_response.peer_count,
+        unit_response.medic_count,
+        unit_response.shift_number,
+        unit_response.shift_id,
+        unit_response.program_number,
+        unit_response.program_id,
+        unit_response.relieved_by_unit_number,
+        unit_response.relieved_at,
+        unit_response.relieved_local_at,
+        unit_response.vehicle_miles,
         unit_response.turnout_seconds,
         unit_response.turnout_status_code,
         unit_response.travel_seconds,
@@ -86,7 +103,9 @@ final as (
         {%- for flag in ['bh_call_type_initial', 'bh_call_type_final', 'bh_field_form'] %}
         case when near.month is not null then incident.{{ flag }} else 'unknown' end as {{ flag }},
         {%- endfor %}
-        unit_response.withheld_fields
+        unit_response.withheld_fields,
+        unit_response.stamp_imputed,
+        unit_response.extras
     from unit_response
     left join incident
         on

@@ -27,7 +27,12 @@ final as (
         cast(disposition_seq as integer) as disposition_seq,
         contact_disposition_id,
         month,
+        month_basis,
         contact_number,
+        occurred_at,
+        occurred_local_at,
+        reported_at,
+        reported_local_at,
         disposition_code,
         disposition_local,
         category_code,
@@ -42,7 +47,13 @@ final as (
             else 'ranked'
         end as primary_basis_code,
         marked_primary,
-        primary_rank
+        disposition_at,
+        disposition_local_at,
+        facility_number,
+        primary_rank,
+        withheld_fields,
+        stamp_imputed,
+        extras
     from numbered
 )
 

@@ -76,6 +76,9 @@ final as (
         incident.interpreter_needed,
         incident.tract_geoid,
         incident.neighborhood,
+        incident.narrative_bh,
+        incident.narrative_bh_kind_codes,
+        incident.narrative_bh_kind_local,
         -- These three are null where the agency does not say.
         call_source.is_self_initiated,
         case

@@ -67,7 +67,7 @@ final as (
         {{ interval_columns('response', 'dispatched_at', 'on_scene_at', not_applicable=cancelled_before_arrival) }},
         {{
             interval_columns(
-                'scene', 'on_scene_at', 'coalesce(left_scene_at, cleared_at)', not_applicable=cancelled_before_arrival
+                'scene', 'on_scene_at', ['left_scene_at', 'cleared_at'], not_applicable=cancelled_before_arrival
             )
         }},
         {{ interval_columns('task', 'dispatched_at', 'cleared_at') }},

@@ -132,6 +132,9 @@ final as (
         legal_basis_code,
         legal_basis_local,
         part2_protected,
+        narrative_bh,
+        narrative_bh_kind_codes,
+        narrative_bh_kind_local,
         withheld_fields,
         stamp_imputed,
         extras
