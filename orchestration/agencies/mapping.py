@@ -7,6 +7,7 @@ row is rejected as rule:field (null when it is accepted).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -54,12 +55,15 @@ def source_columns(agency: Agency, feed_name: str, layout: Feed | None = None) -
     for entity_name in feed.entities:
         found |= _Mapping(agency, feed_name, feed, entity_name).used
     found |= {lookup.key for f in agency.feeds.values() for lookup in f.lookups.values() if lookup.feed == feed_name}
-    return sorted(found)
+    return _once(found)
 
 
 @dataclass(frozen=True)
 class Traits:
-    """What cleaning one file needs: its columns, those with padded values, and those that hold a text for withheld."""
+    """What cleaning one file needs: its columns, those with padded values, and those that hold a text for withheld.
+
+    Names are in lower case.
+    """
 
     columns: frozenset[str]
     padded: frozenset[str]
@@ -76,9 +80,9 @@ def find_traits(con: duckdb.DuckDBPyConnection, agency: Agency, columns: list[st
         asked += [f"bool_or({name(c)} like ' %' or {name(c)} like '% ')", f"bool_or({' or '.join(words) or 'false'})"]
     said = con.execute(f"select {', '.join(asked)} from raw").fetchone()
     return Traits(
-        columns=frozenset(columns),
-        padded=frozenset(c for c, found in zip(columns, said[::2], strict=True) if found),
-        withheld=frozenset(c for c, found in zip(columns, said[1::2], strict=True) if found),
+        columns=frozenset(c.lower() for c in columns),
+        padded=frozenset(c.lower() for c, found in zip(columns, said[::2], strict=True) if found),
+        withheld=frozenset(c.lower() for c, found in zip(columns, said[1::2], strict=True) if found),
     )
 
 
@@ -159,8 +163,8 @@ class _Mapping:
         """Columns that travel in `extras`: not sensitive, and named by no field; of the feed's first entity only."""
         if self.entity_name != next(iter(self.feed.entities)) or self.said.group or self.only is not None:
             return []
-        named = {c for m in self.fields for c in m.names.columns}
-        return sorted(c for c, kind in self.agency.columns.items() if kind == "not_sensitive" and c not in named)
+        named = {c.lower() for m in self.fields for c in m.names.columns}
+        return _once(c for c, kind in self.agency.columns.items() if kind == "not_sensitive" and c.lower() not in named)
 
     @cached_property
     def used(self) -> set[str]:
@@ -268,9 +272,10 @@ class _Compiler:
     def __init__(self, mapping: _Mapping, source_file: str, file_version: str | None, months, traits: Traits | None):
         self.mapping, self.source_file, self.file_version, self.months = mapping, source_file, file_version, months
         self.agency, self.entity, self.said = mapping.agency, mapping.entity, mapping.said
-        self.extras = [c for c in mapping.extras if traits is None or c in traits.columns]
-        used = frozenset(mapping.used | set(self.extras))
-        self.used, self.traits = sorted(used), traits or Traits(used, used, used)
+        self.extras = [c for c in mapping.extras if traits is None or c.lower() in traits.columns]
+        self.used = _once(mapping.used | set(self.extras))
+        everything = frozenset(c.lower() for c in self.used)
+        self.traits = traits or Traits(everything, everything, everything)
         self.fields = [self._with_withheld(m) for m in mapping.fields]
         self.mapped = [m for m in self.fields if m.mapping]
         self.timed = self._of_kind("timestamp")
@@ -286,7 +291,7 @@ class _Compiler:
         return [m for m in self.mapped if m.field.kind in kinds]
 
     def _with_withheld(self, m: _Mapped) -> _Mapped:
-        shown = tuple(c for c in m.names.columns if c in self.traits.withheld) if self.agency.withheld else ()
+        shown = tuple(c for c in m.names.columns if c.lower() in self.traits.withheld) if self.agency.withheld else ()
         return _Mapped(m.field, m.mapping, m.names, shown)
 
     def sql(self) -> str:
@@ -328,7 +333,7 @@ class _Compiler:
 
     def _sourced(self) -> list[tuple[str, str]]:
         padded, withheld = self.traits.padded, sorted({c for m in self.mapped for c in m.withheld_columns})
-        trimmed = ["_row", *(f"trim({name(c)}) as {name(c)}" if c in padded else name(c) for c in self.used)]
+        trimmed = ["_row", *(f"trim({name(c)}) as {name(c)}" if c.lower() in padded else name(c) for c in self.used)]
         source = ["_row", *(_clean(self.agency, c) for c in self.used)]
         source += [f"{_any_of(name(c), self.agency.withheld)} as {name('_withheld_' + c)}" for c in withheld]
         steps = [("trimmed", _select(trimmed, "raw")), ("source", _select(source, "trimmed"))]
@@ -345,10 +350,12 @@ class _Compiler:
         joins = ""
         for lookup_name, lookup in self.mapping.lookups.items():
             columns = sorted({lookup.key, *self.mapping.looked_up(lookup_name)})
-            cleaned = ", ".join(f"nullif(trim({name(c)}), '') as {name(c)}" for c in columns)
+            # One struct named as the side table, so that its columns are never taken for the file's own.
+            packed = ", ".join(f"{name(c)} := nullif(trim({name(c)}), '')" for c in columns)
             joins += (
-                f"\n    left join (select distinct {cleaned} from {name('lookup_' + lookup_name)}) as {name(lookup_name)}"
-                f" on {name(lookup_name)}.{name(lookup.key)} = ({lookup.equals})"
+                f"\n    left join (select distinct trim({name(lookup.key)}) as {name('_key__' + lookup_name)},"
+                f" struct_pack({packed}) as {name(lookup_name)} from {name('lookup_' + lookup_name)})"
+                f" as {name('_of__' + lookup_name)} on {name('_key__' + lookup_name)} = ({lookup.equals})"
             )
         return joins
 
@@ -706,6 +713,11 @@ def _check_layout(con, agency: Agency, feed_name: str, layout: Feed, place: str)
         con.execute(f"explain {compile_entity(agency, feed_name, entity_name, '', None, ONE_YEAR, layout=layout)}")
 
 
+def _once(columns: Iterable[str]) -> list[str]:
+    """The columns sorted, each once: SQL does not tell upper case from lower."""
+    return sorted({c.lower(): c for c in sorted(columns, reverse=True)}.values())
+
+
 def _empty(con, table: str, columns: list[str], first: list[str] = ()) -> None:
-    declared = ", ".join([*first, *(f"{name(c)} varchar" for c in dict.fromkeys(columns))])
+    declared = ", ".join([*first, *(f"{name(c)} varchar" for c in _once(columns))])
     con.execute(f"create or replace table {name(table)} ({declared})")

@@ -249,8 +249,8 @@ def _read_file(
         con.execute("create temp table rejected (entity varchar, source_row bigint, rule varchar, field varchar)")
         (malformed,) = con.execute("select count(*) from malformed").fetchone()
         padded = count_padded(con, feed)
-        columns = [*source_columns(agency, landed.feed, feed), *_present(con, agency.columns)]
-        traits = find_traits(con, agency, sorted(set(columns)))
+        columns = _present(con, [*source_columns(agency, landed.feed, feed), *agency.columns])
+        traits = find_traits(con, agency, columns)
         for entity_name, mapping in feed.entities.items():
             entity = standard[entity_name]
             compiled = (agency, landed.feed, entity_name, landed.sha256, version, months, traits)

@@ -71,7 +71,7 @@ def settings(tmp_path_factory) -> Settings:
     with writer_lock(home.home, "test"):
         for agency_id in SEVEN:
             agency = load_agency(FOLDERS / agency_id)
-            check_agency(agency, (home.first_month, home.last_month))
+            check_agency(agency)
             land_drop(home, agency, REAL_DATA / agency_id, say=lambda _: None)
             build_input(home, agency, warehouse.ledger, lambda _: None)
             judge_input(warehouse, agency_id, load_state(home, agency_id).months)
@@ -124,7 +124,12 @@ def test_every_local_code_is_mapped(settings, agency_id):
     unmapped: dict[str, int] = {}
     for entity_name in {e for feed in agency.feeds.values() for e in feed.entities}:
         entity = load_standard()[entity_name]
-        mapped = {f for feed in agency.feeds.values() if entity_name in feed.entities for f in feed.entities[entity_name].fields}
+        mapped = {
+            f
+            for feed in agency.feeds.values()
+            if entity_name in feed.entities
+            for f in feed.entities[entity_name].fields
+        }
         for field in entity.fields:
             if field.kind not in ("code", "codes") or field.name not in mapped:
                 continue
@@ -244,7 +249,9 @@ def test_rows_about_people_in_treatment_or_custody_link_to_nothing(settings, age
     fields = {f.name: f for f in load_standard()[entity].fields}
     mapped = {n for feed in agency.feeds.values() for m in feed.entities.values() for n in m.fields}
     assert not {n for n in mapped if fields[n].refers_to or n in ("facility_number", "report_number")}
-    assert not {n for n in mapped if n in ("person_name", "first_name", "last_name", "birth_date", "phone", "home_address")}
+    assert not {
+        n for n in mapped if n in ("person_name", "first_name", "last_name", "birth_date", "phone", "home_address")
+    }
     identity = settings.home / "identity"
     assert not [p for p in identity.rglob("*") if p.is_file() and agency_id in str(p.relative_to(identity))]
 
@@ -264,7 +271,11 @@ def test_staging_holds_what_input_accepted_where_the_gates_are_open(settings):
 def test_no_agency_is_named_in_the_code(folder):
     """All that is particular to a real agency stands in its folder."""
     named = re.compile(rf"\b(?:{'|'.join(SEVEN)})\b")
-    texts = [p for p in (PROJECT / folder).rglob("*") if p.suffix in (".py", ".sql", ".yml", ".csv", ".json") and "target" not in p.parts]
+    texts = [
+        p
+        for p in (PROJECT / folder).rglob("*")
+        if p.suffix in (".py", ".sql", ".yml", ".csv", ".json") and "target" not in p.parts
+    ]
     assert texts
     assert [str(p.relative_to(PROJECT)) for p in texts if named.search(p.read_text(encoding="utf-8"))] == []
 

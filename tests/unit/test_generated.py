@@ -329,7 +329,7 @@ def test_the_template_loads_once_an_entity_is_uncommented(entity: str, tmp_path:
     said = uncomment((PROJECT / TEMPLATE).read_text(), entity)
     (folder / "agency.yml").write_text(said)
     agency = load_agency(folder)
-    check_agency(agency, MONTHS)
+    check_agency(agency)
     (feed,) = agency.feeds.values()
     assert set(feed.entities[entity].fields) == {f.name for f in load_standard()[entity].fields}
     assert said == agency_template(load_standard(), entities=[entity])
