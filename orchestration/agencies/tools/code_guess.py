@@ -17,6 +17,7 @@ PHRASES: dict[str, tuple[tuple[str, str], ...]] = {
         ("disturbance", "DISORD"), ("noise", "NOISE"), ("fight", "FIGHT"), ("suspicious person", "PERSUSP"), ("suspicious", "SUSP"),
         ("unknown trouble", "TROUBLE"), ("harassment", "HARR"), ("missing person", "PERMISS"), ("runaway", "RUNAWAY"), ("narcotics", "DRUGS"),
         ("threats", "THREATS"), ("assault", "ASSAULT"), ("assist", "ASSIST"), ("animal", "ANIMAL"),
+        ("burglary alarm", "ALRBA"), ("disturbing peace", "DISORD"), ("hang up", "911H"), ("traffic stop", "TSTOP"),
     ),
     "cad_disposition": (
         ("report", "report_taken"), ("booking", "booked"), ("booked", "booked"), ("arrest", "arrested_unspecified"), ("citation", "cited"),
@@ -93,6 +94,6 @@ def guess_code(list_name: str, local: str, meaning: str = "") -> tuple[str, str]
             continue
         have = _words_of(said)
         for wanted, phrase, code in phrases:
-            if _fits(wanted, have):
+            if _fits(wanted, have) and ("alarm" not in have or "alarm" in wanted):  # a burglary alarm is no burglary
                 return code, f"guess: {source} says '{phrase}'"
     return ("other" if "other" in codes else sorted(codes)[0]), NO_GUESS

@@ -209,7 +209,7 @@ def _quoted(said: str) -> str:
 
 def _is_identifying(column: Column) -> str:
     """Why a column is taken for identifying, or ''."""
-    return identifying_reason(column.name) or (f"its texts look like {column.looks_like}" if column.looks_like else "")
+    return identifying_reason(column.name, column.shape.is_time) or (f"its texts look like {column.looks_like}" if column.looks_like else "")
 
 
 def _feed(feed: FeedGuess) -> list[str]:

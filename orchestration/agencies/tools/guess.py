@@ -16,6 +16,7 @@ from orchestration.standard import Entity, Field
 ENOUGH = 0.62  # likeness from which a header counts as naming a field
 VARIANT = 0.6  # share of columns in common from which two headers are likely variants of one feed
 VERSION_WORDS = {"updated", "modified", "export", "exported", "extract", "extracted", "loaded", "refreshed"}
+OF_RESPONDER = {"officer", "employee", "responder", "deputy"}
 UNIT_TIMES = ("dispatched_at", "enroute_at", "on_scene_at", "cleared_at")
 
 
@@ -275,11 +276,13 @@ def sources_of(columns: Sequence[Column]) -> list[Source]:
     return out + [Source(c.name, c.shape, (c,)) for c in columns if c.name not in used]
 
 
-def _fits(field: Field, source: Source) -> bool:
+def _fits(entity: Entity, field: Field, source: Source) -> bool:
     """Whether a source's values could be a field's."""
     kind, column = source.shape.kind, source.first
-    if bool(identifying_reason(source.header) or column.looks_like) and not field.is_identifying:
-        return False
+    if (identifying_reason(source.header, source.shape.is_time) or column.looks_like) and not field.is_identifying:
+        own = ALIASES.get(entity.name, {}).get(field.name, ())
+        if field.name not in entity.key or not any(likeness(source.header, p) == 1 for p in own):
+            return False
     if kind == "empty":
         return field.is_identifying or not column.rows or bool(column.withheld)
     if field.kind in ("timestamp", "date"):
@@ -306,10 +309,16 @@ def assign(entity: Entity, sources: Sequence[Source], taken: frozenset[str] = fr
                 continue
             if source.header in taken and field.name in UNIT_TIMES:
                 continue
-            if set(words(source.header)) & VERSION_WORDS or not _fits(field, source):
+            if set(words(source.header)) & VERSION_WORDS or not _fits(entity, field, source):
                 continue
-            best = max((likeness(source.header, p) - 0.012 * i for i, p in enumerate(said[field.name])), default=0.0)
-            plain = max((likeness(source.header, p) for p in said[field.name]), default=0.0)
+            # A column about the responder must not fill a field about the person.
+            have = set(words(source.header)) & OF_RESPONDER
+            phrases = [
+                (i, p) for i, p in enumerate(said[field.name])
+                if have <= set(words(p)) and (likeness(source.header, p) == 1 or not set(words(p)) <= OF_RESPONDER)
+            ]  # fmt: skip
+            best = max((likeness(source.header, p) - 0.012 * i for i, p in phrases), default=0.0)
+            plain = max((likeness(source.header, p) for _, p in phrases), default=0.0)
             if plain >= ENOUGH:
                 candidates.append((best, -entity.fields.index(field), field.name, source))
     found: dict[str, tuple[Source, float]] = {}

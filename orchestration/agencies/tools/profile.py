@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
 
 from orchestration.agencies.tools.reading import Refusal, columns_of_file, guess_feed, load_file, name, sheet_names, text
 from orchestration.agencies.tools.shapes import MASK, Shape, shape_of
+from orchestration.agencies.tools.words import words
 from orchestration.settings import Settings
 
 MOST_CODES = 400  # a column with more texts than this is not one of codes
@@ -19,6 +20,7 @@ MISSING_WORDS = (
     "-", "--", "---", "NULL", "null", "Null", "(null)", "<null>", "<Null>", "None", "NaN", "nan", "#N/A", "?", ".",
 )  # fmt: skip
 WITHHELD_WORDS = ("REDACTED", "[REDACTED]", "Redacted", "WITHHELD", "CONFIDENTIAL", "SUPPRESSED", "***", "XXXX", "XXXXX")
+_PLACEHOLDER_HINT = "(contains(v, '1900') or contains(v, '1899') or contains(v, '1753') or contains(v, '0001') or contains(v, '9999'))"
 MISSING_NUMBERS = ("-1", "-9", "-99", "-999", "-9999", "-99999", "99999", "999999")
 PLACEHOLDER_DAYS = r"^(1900-0?1-0?1|1899-12-3[01]|1753-0?1-0?1|0001-0?1-0?1|9999-12-31|0?1/0?1/(1900|1753|0001)|12/30/1899|12/31/9999)([T ].*)?$"
 
@@ -108,14 +110,16 @@ def _in(words: tuple[str, ...]) -> str:
 def _column(con: duckdb.DuckDBPyConnection, column: str) -> Column:
     """The profile of one column of `raw`: its different texts are counted once, the rest is asked of them."""
     con.execute(
-        "create or replace temp table texts as select trim(raw_text) as v, sum(n)::bigint as n, bool_or(raw_text <> trim(raw_text)) as padded"
-        f" from (select {name(column)} as raw_text, count(*) as n from raw group by 1) group by 1"
+        f"create or replace temp table texts as select trim({name(column)}) as v, count(*) as n,"
+        f" bool_or({name(column)} <> trim({name(column)})) as padded from raw group by 1"
     )
     rows, padded = con.execute("select coalesce(sum(n), 0), coalesce(bool_or(padded), false) from texts").fetchone()
-    con.execute("delete from texts where v is null or v = ''")
-    missing = _take(con, _in(MISSING_WORDS))
-    withheld = _take(con, _in(WITHHELD_WORDS))
-    missing += _take(con, f"regexp_matches(v, {text(PLACEHOLDER_DAYS)})")
+    special = f"({_in(MISSING_WORDS)} or {_in(WITHHELD_WORDS)} or ({_PLACEHOLDER_HINT} and regexp_matches(v, {text(PLACEHOLDER_DAYS)})))"
+    taken = con.execute(f"select v, n from texts where {special} order by n desc, v").fetchall()
+    missing = [(v, n) for v, n in taken if v not in WITHHELD_WORDS][:10]
+    withheld = [(v, n) for v, n in taken if v in WITHHELD_WORDS]
+    gone = f" or {special}" if taken else ""
+    con.execute(f"delete from texts where v is null or v = ''{gone}")
     numbers, low = _numbers(con)
     if numbers[0] and numbers[1] >= 0.97 * numbers[0] and low < 0:
         odd = con.execute(f"select count(*) from texts where try_cast(v as double) < 0 and not {_in(MISSING_NUMBERS)}").fetchone()[0]
@@ -127,10 +131,12 @@ def _column(con: duckdb.DuckDBPyConnection, column: str) -> Column:
     def ask(condition: str) -> int:
         return con.execute(f"select coalesce(sum(n), 0)::bigint from texts where {condition}").fetchone()[0]
 
-    masks = con.execute(
+    masks = [] if numbers[2] == numbers[0] else con.execute(
         f"select {MASK.format('v')} as mask, sum(n)::bigint as n, min(v) from texts group by 1 order by 2 desc, 1 limit 60"
     ).fetchall()
     shape = shape_of(masks, numbers, ask)
+    if shape.kind == "epoch" and set(words(column)) & {"number", "id"}:
+        shape = replace(shape, kind="integer", formats=())
     found = Column(
         name=column,
         rows=int(rows),
@@ -164,9 +170,9 @@ def _numbers(con: duckdb.DuckDBPyConnection) -> tuple[tuple[int, int, int, float
     A number with leading zeros counts as whole: what it is used for is told by its header.
     """
     said = con.execute(
-        "select coalesce(sum(n), 0)::bigint, coalesce(sum(n) filter (regexp_full_match(v, '[+-]?[0-9]{1,18}')), 0)::bigint,"
-        " coalesce(sum(n) filter (try_cast(v as double) is not null), 0)::bigint,"
-        " coalesce(min(try_cast(v as double)), 0), coalesce(max(try_cast(v as double)), 0) from texts"
+        "select coalesce(sum(n), 0)::bigint, coalesce(sum(n) filter (number is not null and not regexp_matches(v, '[^0-9+-]')"
+        " and length(v) < 19), 0)::bigint, coalesce(sum(n) filter (number is not null), 0)::bigint,"
+        " coalesce(min(number), 0), coalesce(max(number), 0) from (select v, n, try_cast(v as double) as number from texts)"
     ).fetchone()
     return said, said[3]
 

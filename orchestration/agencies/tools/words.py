@@ -264,10 +264,12 @@ def aliases(entity: Entity) -> dict[str, tuple[str, ...]]:
     return out
 
 
-def identifying_reason(header: str) -> str:
-    """Why a header is taken to name an identifying column, or ''."""
+def identifying_reason(header: str, is_time: bool = False) -> str:
+    """Why a header is taken to name an identifying column, or ''. is_time: the column holds dates or times."""
     said = words(header)
     have = set(said)
+    if is_time and "birth" not in have:
+        return ""  # the time of a phone pick-up is no phone number
     if "name" in have and not have & _NAME_OF_A_THING:
         return "the header says name"
     if have & _PEOPLE and have & {"id", "number", "name"} or said in (("officer",), ("employee",), ("subject",)):
