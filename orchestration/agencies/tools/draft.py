@@ -23,13 +23,13 @@ from orchestration.standard.template import agency_facts, yaml_scalar
 ASK_ZONE = "DECIDE_THE_TIME_ZONE"
 _E, _C, _M, _P = "America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles"
 ZONES = {
-    **dict.fromkeys("CT DC DE GA MA MD ME NC NH NJ NY OH PA RI SC VA VT WV".split(), (_E,)),
-    **dict.fromkeys("AL AR IA IL LA MN MO MS OK WI".split(), (_C,)),
-    **dict.fromkeys("CO MT NM UT WY".split(), (_M,)),
-    **dict.fromkeys("CA NV WA".split(), (_P,)),
-    **dict.fromkeys("FL KY".split(), (_E, _C)),
+    **dict.fromkeys(["CT", "DC", "DE", "GA", "MA", "MD", "ME", "NC", "NH", "NJ", "NY", "OH", "PA", "RI", "SC", "VA", "VT", "WV"], (_E,)),
+    **dict.fromkeys(["AL", "AR", "IA", "IL", "LA", "MN", "MO", "MS", "OK", "WI"], (_C,)),
+    **dict.fromkeys(["CO", "MT", "NM", "UT", "WY"], (_M,)),
+    **dict.fromkeys(["CA", "NV", "WA"], (_P,)),
+    **dict.fromkeys(["FL", "KY"], (_E, _C)),
     "IN": ("America/Indiana/Indianapolis", _C), "MI": ("America/Detroit", _C), "TN": (_C, _E), "TX": (_C, _M),
-    **dict.fromkeys("KS NE ND SD".split(), (_C, _M)), "ID": ("America/Boise", _P), "OR": (_P, "America/Boise"),
+    **dict.fromkeys(["KS", "NE", "ND", "SD"], (_C, _M)), "ID": ("America/Boise", _P), "OR": (_P, "America/Boise"),
     "AZ": ("America/Phoenix",), "AK": ("America/Anchorage",), "HI": ("Pacific/Honolulu",), "PR": ("America/Puerto_Rico",),
 }  # fmt: skip
 
@@ -40,11 +40,12 @@ class DraftError(ValueError):
 
 @dataclass(frozen=True)
 class Draft:
-    """What was written: the folder, its files, and lines that say what was guessed."""
+    """What was written: the folder, its files, lines that say what was guessed, and the files that feeds take."""
 
     folder: Path
     files: tuple[Path, ...]
     said: tuple[str, ...]
+    fed: tuple[Path, ...]
 
 
 def new_agency(
@@ -53,9 +54,13 @@ def new_agency(
     """Profiles the files and writes a draft folder OUT/NAME. Raises DraftError."""
     folder = out / name
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise DraftError(f"'{name}' cannot name an agency: use lower-case letters, digits and underscores, starting with a letter")
+        raise DraftError(
+            f"'{name}' cannot name an agency: use lower-case letters, digits and underscores, starting with a letter"
+        )
     if folder.exists():
-        raise DraftError(f"{folder}: is there already, and a draft never writes over it; move it away, or name another --out")
+        raise DraftError(
+            f"{folder}: is there already, and a draft never writes over it; move it away, or name another --out"
+        )
     if zone is not None:
         _check_zone(zone)
     profiles = []
@@ -72,7 +77,8 @@ def new_agency(
     for path, said in texts.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(said, encoding="utf-8")
-    return Draft(folder, tuple(texts), tuple(_said(profiles, feeds, tables)))
+    fed = tuple(f.path for feed in feeds if feed.entities for f in feed.files)
+    return Draft(folder, tuple(texts), tuple(_said(profiles, feeds, tables)), fed)
 
 
 def _check_zone(zone: str) -> None:
@@ -104,7 +110,9 @@ def _said(profiles: Sequence[FileProfile], feeds: Sequence[FeedGuess], tables: S
 
 def _comment(said: str, indent: int) -> list[str]:
     mark = " " * indent + "# "
-    return textwrap.wrap(said, 112, initial_indent=mark, subsequent_indent=mark, break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(
+        said, 112, initial_indent=mark, subsequent_indent=mark, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _shown(said: str) -> str:
@@ -187,16 +195,24 @@ def _placeholders(feeds: Sequence[FeedGuess]) -> list[str]:
     lines = []
     if everywhere:
         for word, seen in everywhere.items():
-            lines += _comment(f"guess: {word!r} means nothing was recorded; seen in {', '.join(seen[:8])}{' and others' * (len(seen) > 8)}", 0)
+            lines += _comment(
+                f"guess: {word!r} means nothing was recorded; seen in {', '.join(seen[:8])}{' and others' * (len(seen) > 8)}",
+                0,
+            )
         lines.append(f"missing: [{', '.join(_quoted(w) for w in everywhere)}]")
     if by_column:
-        lines += _comment("guess: placeholders of single columns. 'None' may also be an answer, such as no weapon: decide.", 0)
+        lines += _comment(
+            "guess: placeholders of single columns. 'None' may also be an answer, such as no weapon: decide.", 0
+        )
         lines.append("missing_by_column:")
         for column, seen in by_column.items():
             counts = ", ".join(f"{n:,} rows" for n in seen.values())
             lines.append(f"  {_quoted(column)}: [{', '.join(_quoted(w) for w in seen)}]  # {counts}")
     if withheld:
-        lines += _comment(f"guess: the value exists and is kept back ({sum(withheld.values()):,} fields of rows); that is not missing", 0)
+        lines += _comment(
+            f"guess: the value exists and is kept back ({sum(withheld.values()):,} fields of rows); that is not missing",
+            0,
+        )
         lines.append(f"withheld: [{', '.join(_quoted(w) for w in withheld)}]")
     return lines
 
@@ -209,7 +225,9 @@ def _quoted(said: str) -> str:
 
 def _is_identifying(column: Column) -> str:
     """Why a column is taken for identifying, or ''."""
-    return identifying_reason(column.name, column.shape.is_time) or (f"its texts look like {column.looks_like}" if column.looks_like else "")
+    return identifying_reason(column.name, column.shape.is_time) or (
+        f"its texts look like {column.looks_like}" if column.looks_like else ""
+    )
 
 
 def _feed(feed: FeedGuess) -> list[str]:
@@ -220,7 +238,9 @@ def _feed(feed: FeedGuess) -> list[str]:
         lines += _comment(f"guess: {note}", 2)
     lines.append(f"  {feed.name}:")
     patterns = [_quoted(p) for p in feed.patterns]
-    lines.append(f"    files: {patterns[0] if len(patterns) == 1 else '[' + ', '.join(patterns) + ']'}  # guess: digits of the name as *")
+    lines.append(
+        f"    files: {patterns[0] if len(patterns) == 1 else '[' + ', '.join(patterns) + ']'}  # guess: digits of the name as *"
+    )
     lines.append(f"    format: {first.format}")
     if first.format == "csv" and first.delimiter != ",":
         lines.append(f"    delimiter: {_quoted(first.delimiter)}")
@@ -228,7 +248,10 @@ def _feed(feed: FeedGuess) -> list[str]:
         lines.append(f"    sheet: 1  # guess: the first of {len(first.sheets)}")
     lines += _version(feed)
     if not feed.entities:
-        lines += _comment("no entity guessed: no column seems to be its number, or none its time. docs/templates/agency.yml has all.", 4)
+        lines += _comment(
+            "no entity guessed: no column seems to be its number, or none its time. docs/templates/agency.yml has all.",
+            4,
+        )
         lines.append("    entities: {}")
     else:
         lines.append("    entities:")
@@ -245,7 +268,9 @@ def _version(feed: FeedGuess) -> list[str]:
 
     column = next((c for c in feed.columns if set(words(c.name)) & VERSION_WORDS and c.shape.is_time), None)
     if column:
-        return [f"    # version: {{column: {_quoted(column.name)}}}  # guess: take the mark off if the newest row of a key counts"]
+        return [
+            f"    # version: {{column: {_quoted(column.name)}}}  # guess: take the mark off if the newest row of a key counts"
+        ]
     return []
 
 
@@ -274,12 +299,16 @@ def _field(guess: FieldGuess) -> list[str]:
 def _unmapped(feed: FeedGuess) -> list[str]:
     if not feed.unmapped:
         return []
-    lines = _comment("Columns that no field names; they go no further than the landing zone. Class them, or map them:", 4)
+    lines = _comment(
+        "Columns that no field names; they go no further than the landing zone. Class them, or map them:", 4
+    )
     for column in feed.unmapped:
         why = _is_identifying(column)
         said = f"identifying (guess: {why})" if why else "unclassed: decide"
         shape = column.shape.kind if column.filled else "empty"
-        lines.append(f"    #   {_quoted(_shown(column.name))}: {said}  # {shape}, {column.filled:,} of {column.rows:,} filled")
+        lines.append(
+            f"    #   {_quoted(_shown(column.name))}: {said}  # {shape}, {column.filled:,} of {column.rows:,} filled"
+        )
     return lines
 
 

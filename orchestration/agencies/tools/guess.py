@@ -124,7 +124,11 @@ def _merged(columns: Sequence[Column]) -> Column:
         largest,
         rows=sum(c.rows for c in columns),
         filled=(total := sum(c.filled for c in filled)),
-        distinct=total if unique else max(largest.distinct, len(values)) if total > max(c.distinct for c in filled) else largest.distinct,
+        distinct=total
+        if unique
+        else max(largest.distinct, len(values))
+        if total > max(c.distinct for c in filled)
+        else largest.distinct,
         shape=shape,
         values=tuple(sorted(values.items(), key=lambda v: (-v[1], v[0]))),
         missing=_counts(c.missing for c in columns),
@@ -225,7 +229,11 @@ _FEED_NAMES = {
 
 def _feed_name(profile: FileProfile, entities: Sequence[EntityGuess], taken: set[str]) -> str:
     first = entities[0].entity.name if entities else ""
-    base = _FEED_NAMES.get(first, first) or re.sub(r"[^a-z]+", "_", profile.path.name.split(".")[0].lower()).strip("_") or "feed"
+    base = (
+        _FEED_NAMES.get(first, first)
+        or re.sub(r"[^a-z]+", "_", profile.path.name.split(".")[0].lower()).strip("_")
+        or "feed"
+    )
     name, number = base, 2
     while name in taken:
         name, number = f"{base}_{number}", number + 1
@@ -254,7 +262,7 @@ def _is_clock(column: Column) -> bool:
     if column.shape.kind == "time":
         return True
     if column.shape.kind == "integer":
-        return "time" in said and 0 <= column.low and column.high <= 2359
+        return "time" in said and column.low >= 0 and column.high <= 2359
     return column.shape.kind == "timestamp" and not column.shape.midnight and said[-1:] == ("time",)
 
 
@@ -300,7 +308,9 @@ def _fits(entity: Entity, field: Field, source: Source) -> bool:
     return True
 
 
-def assign(entity: Entity, sources: Sequence[Source], taken: frozenset[str] = frozenset()) -> dict[str, tuple[Source, float]]:
+def assign(
+    entity: Entity, sources: Sequence[Source], taken: frozenset[str] = frozenset()
+) -> dict[str, tuple[Source, float]]:
     """The source that best names each field, each source once; taken: columns that fill other fields already."""
     said, candidates = aliases(entity), []
     for field in entity.fields:
@@ -408,7 +418,11 @@ def _entity_guess(entity: Entity, found: Mapping, columns: Sequence[Column], zon
             guesses.append(_field_guess(field, source, score, zone))
         elif field.name == "response_scope_code":
             scope = "unit" if "unit_number" in found else "first_arriving"
-            why = "there is a column of units" if scope == "unit" else "no column names a unit, so these are first times of the event"
+            why = (
+                "there is a column of units"
+                if scope == "unit"
+                else "no column names a unit, so these are first times of the event"
+            )
             guesses.append(FieldGuess(field, f"'{scope}'", why))
     key = next((f for f in entity.key if f in found), None)
     rows, why = "one", ""
@@ -430,7 +444,9 @@ def _field_guess(field: Field, source: Source, score: float, zone: str) -> Field
     column = source.first
     c = column_sql(column.name)
     names = tuple(x.name for x in source.columns)
-    why = f"header '{column.name}'" if score else f"every text of '{column.name}' is different; no header names a number"
+    why = (
+        f"header '{column.name}'" if score else f"every text of '{column.name}' is different; no header names a number"
+    )
     if source.joined:
         return FieldGuess(field, source.joined, f"headers '{names[0]}' and '{names[1]}', date and time apart", names)
     shape = source.shape
@@ -440,8 +456,15 @@ def _field_guess(field: Field, source: Source, score: float, zone: str) -> Field
         if shape.kind == "integer":
             return FieldGuess(field, c, why, names)
         if shape.kind == "number":
-            return FieldGuess(field, f"coalesce(cast(try_cast(round(try_cast({c} as double)) as integer) as varchar), {c})", why + ", rounded", names)
-        return FieldGuess(field, c, why + ", but its texts are no whole numbers: translate them first", names, None, False)
+            return FieldGuess(
+                field,
+                f"coalesce(cast(try_cast(round(try_cast({c} as double)) as integer) as varchar), {c})",
+                why + ", rounded",
+                names,
+            )
+        return FieldGuess(
+            field, c, why + ", but its texts are no whole numbers: translate them first", names, None, False
+        )
     if field.kind in ("code", "codes"):
         return FieldGuess(field, c, why, names, column)
     if field.kind == "answer":

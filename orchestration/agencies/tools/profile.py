@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.agencies.tools.reading import Refusal, columns_of_file, guess_feed, load_file, name, sheet_names, text
+from orchestration.agencies.tools.reading import columns_of_file, guess_feed, load_file, name, sheet_names, text
 from orchestration.agencies.tools.shapes import MASK, Shape, shape_of
 from orchestration.agencies.tools.words import words
 from orchestration.settings import Settings
@@ -19,8 +19,20 @@ SIDE_TABLE_ROWS = 2_000
 MISSING_WORDS = (
     "-", "--", "---", "NULL", "null", "Null", "(null)", "<null>", "<Null>", "None", "NaN", "nan", "#N/A", "?", ".",
 )  # fmt: skip
-WITHHELD_WORDS = ("REDACTED", "[REDACTED]", "Redacted", "WITHHELD", "CONFIDENTIAL", "SUPPRESSED", "***", "XXXX", "XXXXX")
-_PLACEHOLDER_HINT = "(contains(v, '1900') or contains(v, '1899') or contains(v, '1753') or contains(v, '0001') or contains(v, '9999'))"
+WITHHELD_WORDS = (
+    "REDACTED",
+    "[REDACTED]",
+    "Redacted",
+    "WITHHELD",
+    "CONFIDENTIAL",
+    "SUPPRESSED",
+    "***",
+    "XXXX",
+    "XXXXX",
+)
+_PLACEHOLDER_HINT = (
+    "(contains(v, '1900') or contains(v, '1899') or contains(v, '1753') or contains(v, '0001') or contains(v, '9999'))"
+)
 MISSING_NUMBERS = ("-1", "-9", "-99", "-999", "-9999", "-99999", "99999", "999999")
 PLACEHOLDER_DAYS = r"^(1900-0?1-0?1|1899-12-3[01]|1753-0?1-0?1|0001-0?1-0?1|9999-12-31|0?1/0?1/(1900|1753|0001)|12/30/1899|12/31/9999)([T ].*)?$"
 
@@ -85,11 +97,17 @@ def profile_file(settings: Settings, con: duckdb.DuckDBPyConnection, path: Path)
     feed = guess_feed(path)
     header = columns_of_file(path, feed)
     rows, malformed = load_file(con, path, feed)
-    columns = tuple(_column(con, c) for c in header)
+    columns = profile_columns(con, header)
     codes: dict[str, str] = {}
-    if 0 < rows <= SIDE_TABLE_ROWS and 2 <= sum(c.filled > 0 for c in columns) <= 6 and columns[0].distinct >= 0.9 * columns[0].filled > 0:
+    if (
+        0 < rows <= SIDE_TABLE_ROWS
+        and 2 <= sum(c.filled > 0 for c in columns) <= 6
+        and columns[0].distinct >= 0.9 * columns[0].filled > 0
+    ):
         codes = dict(
-            con.execute(f"select trim({name(header[0])}), trim({name(header[1])}) from raw where {name(header[0])} <> ''").fetchall()
+            con.execute(
+                f"select trim({name(header[0])}), trim({name(header[1])}) from raw where {name(header[0])} <> ''"
+            ).fetchall()
         )
     return FileProfile(
         path=path,
@@ -103,8 +121,13 @@ def profile_file(settings: Settings, con: duckdb.DuckDBPyConnection, path: Path)
     )
 
 
-def _in(words: tuple[str, ...]) -> str:
-    return f"v in ({', '.join(text(w) for w in words)})"
+def profile_columns(con: duckdb.DuckDBPyConnection, header: list[str]) -> tuple[Column, ...]:
+    """The profile of every column of `raw`."""
+    return tuple(_column(con, c) for c in header)
+
+
+def _in(said: tuple[str, ...]) -> str:
+    return f"v in ({', '.join(text(w) for w in said)})"
 
 
 def _column(con: duckdb.DuckDBPyConnection, column: str) -> Column:
@@ -122,7 +145,9 @@ def _column(con: duckdb.DuckDBPyConnection, column: str) -> Column:
     con.execute(f"delete from texts where v is null or v = ''{gone}")
     numbers, low = _numbers(con)
     if numbers[0] and numbers[1] >= 0.97 * numbers[0] and low < 0:
-        odd = con.execute(f"select count(*) from texts where try_cast(v as double) < 0 and not {_in(MISSING_NUMBERS)}").fetchone()[0]
+        odd = con.execute(
+            f"select count(*) from texts where try_cast(v as double) < 0 and not {_in(MISSING_NUMBERS)}"
+        ).fetchone()[0]
         if not odd:
             missing += _take(con, f"try_cast(v as double) < 0 and {_in(MISSING_NUMBERS)}")
             numbers, low = _numbers(con)
@@ -131,9 +156,13 @@ def _column(con: duckdb.DuckDBPyConnection, column: str) -> Column:
     def ask(condition: str) -> int:
         return con.execute(f"select coalesce(sum(n), 0)::bigint from texts where {condition}").fetchone()[0]
 
-    masks = [] if numbers[2] == numbers[0] else con.execute(
-        f"select {MASK.format('v')} as mask, sum(n)::bigint as n, min(v) from texts group by 1 order by 2 desc, 1 limit 60"
-    ).fetchall()
+    masks = (
+        []
+        if numbers[2] == numbers[0]
+        else con.execute(
+            f"select {MASK.format('v')} as mask, sum(n)::bigint as n, min(v) from texts group by 1 order by 2 desc, 1 limit 60"
+        ).fetchall()
+    )
     shape = shape_of(masks, numbers, ask)
     if shape.kind == "epoch" and set(words(column)) & {"number", "id"}:
         shape = replace(shape, kind="integer", formats=())
@@ -187,6 +216,3 @@ def _person_like(masks: list[tuple[str, int, str]], filled: int) -> str:
     if filled and phones >= 0.2 * filled:
         return "phone"
     return "email" if filled and emails >= 0.2 * filled else ""
-
-
-__all__ = ["Column", "FileProfile", "Refusal", "profile_file"]

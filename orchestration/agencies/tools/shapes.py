@@ -103,11 +103,11 @@ def shape_of(masks: Iterable[tuple[str, int, str]], numbers: tuple[int, int, int
 
 def _whole_number(total: int, integers: int, low: float, high: float, ask) -> Shape:
     share = integers / total
-    if 3e11 < low and high < 5e12:
+    if low > 3e11 and high < 5e12:
         return Shape("epoch", ("ms",), share)
-    if 3e8 < low and high < 5e9:
+    if low > 3e8 and high < 5e9:
         return Shape("epoch", ("s",), share)
-    if 19_000_000 < low and high < 21_000_000 and ask(_parses("%Y%m%d")) >= MOST * total:
+    if low > 19_000_000 and high < 21_000_000 and ask(_parses("%Y%m%d")) >= MOST * total:
         return Shape("date", ("%Y%m%d",), share)
     return Shape("integer", share=share)
 
@@ -143,9 +143,9 @@ def _clock(masks: list[tuple[str, int, str]], total: int, ask) -> Shape | None:
         utc = ask("regexp_matches(v, '(Z|[+-]00(:?00)?)$')")
         midnight = ask("regexp_matches(v, '[T ]0?0:00(:00(\\.0+)?)? ?(Z|[+-]\\d\\d(:?\\d\\d)?)$')")
         return Shape(kind, (), share, "utc" if utc >= MOST * offsets else "local", midnight >= 0.5 * total)
-    midnight = kind == "timestamp" and ask(
-        "regexp_matches(v, '[T ](0?0:00(:00(\\.0+)?)?|12:00(:00)? ?AM)$')"
-    ) >= MOST * total
+    midnight = (
+        kind == "timestamp" and ask("regexp_matches(v, '[T ](0?0:00(:00(\\.0+)?)?|12:00(:00)? ?AM)$')") >= MOST * total
+    )
     plain = all(_CASTS.fullmatch(f) for f in chosen)
     return Shape(kind, () if plain else tuple(dict.fromkeys(chosen)), share, "", midnight, doubtful)
 
@@ -161,15 +161,19 @@ def _choose(formats: tuple[str, ...], ask) -> tuple[str, bool]:
 
 def column_sql(column: str) -> str:
     """A column as it is written in agency.yml: quoted only if it must be."""
-    return column if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", column) and column.lower() not in _RESERVED else name(column)
+    return (
+        column
+        if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", column) and column.lower() not in _RESERVED.split()
+        else name(column)
+    )
 
 
-_RESERVED = frozenset(
+_RESERVED = (
     "all and any as asc between both by case cast check collate column constraint create default desc describe distinct do else"
     " end except exists false fetch for foreign from full group having in initially inner intersect into is join lateral"
     " leading left like limit natural not null offset on only or order outer placing primary qualify references right"
     " select show similar some summarize symmetric table then to trailing true union unique unpivot pivot using variadic when"
-    " where window with".split()
+    " where window with"
 )
 
 

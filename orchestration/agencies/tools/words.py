@@ -196,9 +196,32 @@ ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
 
 # Words in headers or file names that speak for an entity.
 CUES: dict[str, tuple[str, ...]] = {
-    "incident": ("cad", "cfs", "911", "call", "dispatch", "problem", "priority", "queue", "nature", "service", "incident"),
+    "incident": (
+        "cad",
+        "cfs",
+        "911",
+        "call",
+        "dispatch",
+        "problem",
+        "priority",
+        "queue",
+        "nature",
+        "service",
+        "incident",
+    ),
     "unit_response": ("unit", "apparatus"),
-    "contact": ("crisis", "template", "cit", "contact", "clinician", "encounter", "veteran", "coresponder", "form", "arrestable"),
+    "contact": (
+        "crisis",
+        "template",
+        "cit",
+        "contact",
+        "clinician",
+        "encounter",
+        "veteran",
+        "coresponder",
+        "form",
+        "arrestable",
+    ),
     "ems_response": ("ems", "narcan", "naloxone", "patient", "opioid", "medic", "impression"),
     "jail_booking": ("jail", "inmate", "booking", "booked", "custody", "admitted", "bond", "inmates"),
     "offense": ("offense", "offenses", "nibrs", "ucr", "crime", "victim"),
@@ -223,8 +246,37 @@ _IDENTIFYING = (
     ("medicaid", "number of a person"), ("alias", "name"), ("surname", "name"), ("victim name", "name"), ("guardian", "name"), ("sid", "number of a person"),
     ("x", "place"), ("y", "place"), ("location", "place"),
 )  # fmt: skip
-_NAME_OF_A_THING = {"type", "call", "agency", "program", "event", "problem", "course", "unit", "beat", "day", "month", "file", "list", "code", "status"}
-_PEOPLE = {"officer", "subject", "inmate", "employee", "person", "patient", "client", "consumer", "responder", "clinician", "suspect", "offender"}
+_NAME_OF_A_THING = {
+    "type",
+    "call",
+    "agency",
+    "program",
+    "event",
+    "problem",
+    "course",
+    "unit",
+    "beat",
+    "day",
+    "month",
+    "file",
+    "list",
+    "code",
+    "status",
+}
+_PEOPLE = {
+    "officer",
+    "subject",
+    "inmate",
+    "employee",
+    "person",
+    "patient",
+    "client",
+    "consumer",
+    "responder",
+    "clinician",
+    "suspect",
+    "offender",
+}
 
 
 @cache
@@ -272,9 +324,13 @@ def identifying_reason(header: str, is_time: bool = False) -> str:
         return ""  # the time of a phone pick-up is no phone number
     if "name" in have and not have & _NAME_OF_A_THING:
         return "the header says name"
-    if have & _PEOPLE and have & {"id", "number", "name"} or said in (("officer",), ("employee",), ("subject",)):
+    if (have & _PEOPLE and have & {"id", "number", "name"}) or said in (("officer",), ("employee",), ("subject",)):
         return "the header names a person's number"
     for word, what in _IDENTIFYING:
-        if word in have and not (word in ("location", "caller") and "type" in have) and not (word in ("x", "y") and len(have) > 1):
+        if (
+            word in have
+            and not (word in ("location", "caller") and "type" in have)
+            and not (word in ("x", "y") and len(have) > 1)
+        ):
             return f"the header says {word} ({what})" if what != word else f"the header says {word}"
     return ""
