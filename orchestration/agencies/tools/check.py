@@ -9,6 +9,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -311,7 +312,7 @@ def _check_entity(
         if f.code_list == "call_type" and f.name in ("call_type_initial_code", "call_type_final_code"):
             found = con.execute(f"select {f.name}, count(*) {good} group by 1").fetchall()
             tally.tiers.setdefault(f.name, Counter()).update(dict(found))
-    for start, end in zip(steps, steps[1:], strict=False):
+    for start, end in pairwise(steps):
         _add_interval(con, good, feed_name, entity, start, end, tally)
 
 

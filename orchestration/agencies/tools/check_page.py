@@ -23,7 +23,7 @@ p { margin: .25rem 0 .75rem; max-width: 46rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 caption { text-align: left; color: #444; font-size: .9rem; padding-bottom: .25rem; }
-th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid #d5d9dd; vertical-align: top; overflow-wrap: anywhere; }
+th, td { text-align: left; padding: .3rem 1.25rem .3rem 0; border-bottom: 1px solid #d5d9dd; vertical-align: top; overflow-wrap: anywhere; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; overflow-wrap: normal; }
 code { font: .9em ui-monospace, monospace; overflow-wrap: anywhere; }
 .bar { display: flex; height: .9rem; min-width: 6rem; border: 1px solid #777; background: #fff; }
@@ -36,9 +36,9 @@ code { font: .9em ui-monospace, monospace; overflow-wrap: anywhere; }
   body { padding: .75rem; font-size: 15px; }
   table.cards thead { position: absolute; left: -9999px; }
   table.cards tr { display: block; padding: .5rem 0; border-bottom: 1px solid #aab; }
-  table.cards td { display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: .1rem 0; text-align: left; white-space: normal; }
+  table.cards td { display: flex; gap: 1rem; border: 0; padding: .1rem 0; text-align: left; white-space: normal; }
   table.cards td::before { content: attr(data-label); color: #444; flex: 0 0 40%; }
-  table.cards td > * { min-width: 0; }
+  table.cards td > * { min-width: 0; flex: 1; }
 }
 @media print { body { max-width: none; } }
 """
@@ -47,7 +47,7 @@ code { font: .9em ui-monospace, monospace; overflow-wrap: anywhere; }
 def _cell(value: object, label: str) -> str:
     at = f' data-label="{escape(label)}"'
     if isinstance(value, int):
-        return f'<td class="n"{at}>{value:,}</td>'
+        return f'<td class="n"{at}><span>{value:,}</span></td>'
     if isinstance(value, _Html):
         return f"<td{at}><div>{value.said}</div></td>"
     number = isinstance(value, str) and value.endswith("%")

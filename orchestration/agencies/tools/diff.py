@@ -59,6 +59,8 @@ class Difference:
     problem: str = ""
     rows: int = 0
     last_rows: int = 0
+    rejected: int = 0
+    last_rejected: int = 0
     added: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     lost_mapped: list[str] = field(default_factory=list)
@@ -80,6 +82,7 @@ class _Seen:
     header: list[str]
     kinds: dict[str, str]
     codes: dict[tuple[str, str], dict[str, int]]
+    rejected: int
 
 
 def diff_files(settings: Settings, agency: Agency, sources: Sequence[Source]) -> list[Difference]:
@@ -122,6 +125,7 @@ def _diff_one(settings, con, agency: Agency, feed: str, source: Source, landed: 
     for earlier in landed[:-1]:
         _keys_of(settings, con, agency, feed, entity, earlier, "earlier")
     found = Difference(source.label, feed, last.label, rows=new.rows, last_rows=old.rows, entity=entity.name)
+    found.rejected, found.last_rejected = new.rejected, old.rejected
     have, had = {c.lower() for c in new.header}, {c.lower() for c in old.header}
     needed = {c.lower() for c in reading.feed_columns(agency, feed)}
     found.added = [c for c in new.header if c.lower() not in had]
@@ -144,6 +148,7 @@ def _see(settings, con, agency: Agency, feed: str, source: Source, side: str) ->
     header = reading.columns_of_file(source.path, agency.feeds[feed])
     kinds = {c.name: _KINDS.get(c.shape.kind, "") for c in profile_columns(con, header)}
     codes: dict[tuple[str, str], dict[str, int]] = {}
+    rejected = 0
     reading.fill_missing(con, agency, feed)
     for number, entity_name in enumerate(agency.feeds[feed].entities):
         entity = reading.standard()[entity_name]
@@ -158,7 +163,8 @@ def _see(settings, con, agency: Agency, feed: str, source: Source, side: str) ->
                 codes[entity_name, f.name] = dict(said)
         if number == 0:
             _insert_keys(con, entity, sql, have, side)
-    return _Seen(rows, header, kinds, codes)
+            (rejected,) = con.execute(f"select count(*) from ({sql}) where _broken is not null").fetchone()
+    return _Seen(rows, header, kinds, codes, rejected)
 
 
 def _keys_of(settings, con, agency: Agency, feed: str, entity: Entity, source: Source, side: str) -> None:
@@ -169,7 +175,8 @@ def _keys_of(settings, con, agency: Agency, feed: str, entity: Entity, source: S
 
 
 def _insert_keys(con, entity: Entity, sql: str, have: set[str], side: str) -> None:
-    """Keys of accepted rows with the Monday of the event's week on the agency's clock."""
+    """Keys with the Monday of the event's week on the agency's clock; of rejected rows too, since a changed column
+    that breaks the mapping must not look like silence."""
     times = []
     for name in entity.month_from:
         f = entity.field(name)
@@ -179,7 +186,7 @@ def _insert_keys(con, entity: Entity, sql: str, have: set[str], side: str) -> No
     day = f"coalesce({', '.join(times)})" if times else "cast(null as date)"
     con.execute(
         f"insert into seen_keys select {text(side)}, {entity.id}, cast(date_trunc('week', min({day})) as date)"
-        f" from ({sql}) where _broken is null group by {entity.id}"
+        f" from ({sql}) where _broken is null or _broken not like 'required:%' group by {entity.id}"
     )
 
 
@@ -269,6 +276,7 @@ def difference_lines(found: Difference):
         return
     yield f"{found.file} against {found.last} (feed {found.feed})"
     yield f"  rows: {found.rows:,}, before {found.last_rows:,}"
+    yield f"  rejected as {found.entity}: {found.rejected:,}, before {found.last_rejected:,}"
     yield f"  columns added: {', '.join(found.added) or 'none'}"
     yield f"  columns lost: {', '.join(found.lost) or 'none'}"
     if found.lost_mapped:

@@ -242,16 +242,15 @@ def _feed_name(profile: FileProfile, entities: Sequence[EntityGuess], taken: set
 
 def _explains(profile: FileProfile, feeds: Sequence[FeedGuess]) -> SideTable | None:
     """The coded column whose texts this small file lists best."""
-    best: SideTable | None = None
+    found: list[tuple[float, SideTable]] = []
     for feed in feeds:
         for column in feed.columns:
             matched = sum(v in profile.codes for v, _ in column.values)
-            likely = matched >= 0.6 * len(column.values) or likeness(profile.columns[0].name, column.name) >= ENOUGH
-            if matched >= 3 and likely and matched >= 0.3 * len(column.values):
-                score = likeness(profile.columns[0].name, column.name) + matched / len(column.values)
-                if best is None or score > best_score:
-                    best, best_score = SideTable(profile, feed.name, column.name, matched, len(column.values)), score
-    return best
+            alike = likeness(profile.columns[0].name, column.name)
+            if matched >= 3 and matched >= (0.3 if alike >= ENOUGH else 0.6) * len(column.values):
+                table = SideTable(profile, feed.name, column.name, matched, len(column.values))
+                found.append((alike + matched / len(column.values), table))
+    return max(found, key=lambda f: f[0])[1] if found else None
 
 
 # --- columns to fields
