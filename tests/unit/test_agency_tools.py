@@ -200,6 +200,14 @@ def test_mistakes_of_new_are_explained(settings, tmp_path, name, zone, says):
     assert not (tmp_path / "agencies").exists()
 
 
+def test_a_file_without_a_header_makes_no_draft(settings, tmp_path):
+    path = tmp_path / "cad_1.csv"
+    path.write_text(f"24-00001,{PERSON},{PHONE},NOISE\n24-00002,{PERSON},{PHONE},NOISE\n", encoding="utf-8")
+    with pytest.raises(DraftError, match="header row") as error:
+        new_agency(settings, "mytown", [path], tmp_path / "agencies")
+    assert PERSON not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("texts", "kind", "formats"),
     [

@@ -68,6 +68,7 @@ def new_agency(
         for path in paths:
             try:
                 profiles.append(profile_file(settings, con, path))
+                _check_header(profiles[-1])
             except Refusal as refusal:
                 raise DraftError(f"{path}: {refusal}") from refusal
     feeds, tables = guess_feeds(profiles, standard(), zone or ASK_ZONE)
@@ -79,6 +80,18 @@ def new_agency(
         path.write_text(said, encoding="utf-8")
     fed = tuple(f.path for feed in feeds if feed.entities for f in feed.files)
     return Draft(folder, tuple(texts), tuple(_said(profiles, feeds, tables)), fed)
+
+
+def _check_header(profile: FileProfile) -> None:
+    """Refuses a file whose first line is a row: its values must not become names of columns in a draft."""
+    like_values = [
+        h for h in profile.header if "@" in h or (sum(c.isdigit() for c in h) >= 5 and not any(c.isalpha() for c in h))
+    ]
+    if like_values:
+        raise DraftError(
+            f"{profile.path}: line 1 seems to be a row and not the names of the columns ({len(like_values)} of"
+            f" {len(profile.header)} look like values); export the file with its header row"
+        )
 
 
 def _check_zone(zone: str) -> None:
