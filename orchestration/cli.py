@@ -285,6 +285,142 @@ def standard_forms(out, entities) -> None:
         click.echo(f"the folder must be called as the agency_id: rename it to {agency_id_of(out)}")
 
 
+@main.group()
+def agency() -> None:
+    """Bring in an agency: draft its folder, check its mapping, compare extracts."""
+
+
+class _File(click.Path):
+    def __init__(self):
+        super().__init__(exists=True, dir_okay=False, path_type=Path)
+
+
+# A shell writes --from *.csv as one option and further words, so these count as files too.
+def _from_files(required: bool):
+    def add(verb):
+        verb = click.argument("further", nargs=-1, type=_File(), metavar="[FILE]...")(verb)
+        return click.option(
+            "--from", "files", multiple=True, required=required, type=_File(), help="A file; name as many as you like."
+        )(verb)
+
+    return add
+
+
+def _agency_folder(settings, name: str) -> Path:
+    """The folder of an agency by its name, or the folder that `name` is the path of."""
+    from orchestration.agencies import AgencyError, find_agencies
+
+    if (Path(name) / "agency.yml").is_file():
+        return Path(name).resolve()
+    try:
+        known = find_agencies(settings.agency_paths)
+    except AgencyError as error:
+        raise click.ClickException(str(error)) from error
+    if name not in known:
+        paths = os.pathsep.join(map(str, settings.agency_paths))
+        raise click.UsageError(
+            f"no agency folder '{name}' in {paths}; known: {', '.join(sorted(known))}. Set CRISIS_AGENCIES, or give its path"
+        )
+    return known[name]
+
+
+@agency.command("new")
+@click.argument("name")
+@_from_files(required=True)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where agency folders lie. Default: the last of CRISIS_AGENCIES.",
+)
+@click.option("--zone", help="IANA time zone of the clock that wrote the times, such as America/Chicago.")
+@click.option("--state", help="State, two letters.")
+def agency_new(name, files, further, out, zone, state) -> None:
+    """Draft an agency folder from its files: NAME/agency.yml and NAME/codes/."""
+    from orchestration.agencies.tools.draft import ASK_ZONE, DraftError, new_agency
+
+    settings = _settings()
+    out = out or settings.agency_paths[-1]
+    try:
+        draft = new_agency(settings, name, [*files, *further], out, zone, state)
+    except DraftError as error:
+        raise click.UsageError(str(error)) from error
+    for line in draft.said:
+        click.echo(line)
+    for path in draft.files:
+        click.echo(f"wrote {_short(path)}")
+    if zone is None:
+        click.echo(
+            f"first answer the time zone: put it in place of {ASK_ZONE} in {_short(draft.folder / 'agency.yml')}"
+        )
+    known = out.resolve() in [p.resolve() for p in settings.agency_paths]
+    click.echo(
+        f"next: {_crisis()} agency check {name if known else _short(draft.folder)} --from {' '.join(map(str, draft.fed))}"
+    )
+
+
+@agency.command("check")
+@click.argument("name")
+@_from_files(required=False)
+@click.option(
+    "--lacks", multiple=True, metavar="ENTITY.FIELD", help="The source has no such field: do not fail for it."
+)
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the report as a page.")
+@click.option("--json", "as_json", type=click.Path(dir_okay=False, path_type=Path), help="Write the report as JSON.")
+def agency_check(name, files, further, lacks, html, as_json) -> None:
+    """Run an agency's mapping over files and say what fits; nothing is written to CRISIS_HOME.
+
+    The files: those given, else those of the agency's drop folder, else the landed ones.
+    Exit code 0: it fits; 1: it does not; 2: the command was not understood.
+    """
+    import json
+
+    from orchestration.agencies.tools.check import check_files, sources_for
+    from orchestration.agencies.tools.check_text import report_lines
+    from orchestration.agencies.tools.reading import AgencyError, load_agency
+
+    settings = _settings()
+    folder = _agency_folder(settings, name)
+    try:
+        found = load_agency(folder)
+        sources, where = sources_for(settings, found, [*files, *further])
+        report = check_files(settings, found, sources, where, lacks)
+    except AgencyError as error:
+        click.echo(f"does not fit: mapping error: {error}", err=True)
+        sys.exit(1)
+    for line in report_lines(report):
+        click.echo(line)
+    if html:
+        from orchestration.agencies.tools.check_page import report_page
+
+        html.write_text(report_page(report), encoding="utf-8")
+        click.echo(f"wrote {_short(html)}")
+    if as_json:
+        as_json.write_text(json.dumps(report.as_dict(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        click.echo(f"wrote {_short(as_json)}")
+    sys.exit(0 if report.fits else 1)
+
+
+@agency.command("diff")
+@click.argument("name")
+@_from_files(required=True)
+def agency_diff(name, files, further) -> None:
+    """Compare new files with the last landed file of the same feed."""
+    from orchestration.agencies.tools.diff import diff_files, difference_lines
+    from orchestration.agencies.tools.reading import AgencyError, Source, load_agency
+
+    settings = _settings()
+    try:
+        found = load_agency(_agency_folder(settings, name))
+        differences = diff_files(settings, found, [Source(p, p.name) for p in (*files, *further)])
+    except AgencyError as error:
+        raise click.ClickException(str(error)) from error
+    for difference in differences:
+        for line in difference_lines(difference):
+            click.echo(line)
+    if all(d.problem for d in differences):
+        sys.exit(1)
+
+
 @main.command()
 def doctor() -> None:
     """Check the installation and say what to do."""
