@@ -116,7 +116,7 @@ class EntityMapping(_Strict):
 
     rows: `many` where several rows of a file are one record. each: an SQL list; one row becomes one record per item.
     group: SQL expressions; the rows that agree in them become one record, and fields are aggregates. one_date: times,
-    in order, that share one printed date.
+    in order, that share one printed date. lacks: required fields that the source does not have.
     """
 
     rows: Literal["one", "many"] = "one"
@@ -124,6 +124,7 @@ class EntityMapping(_Strict):
     each: str | None = None
     group: tuple[str, ...] = ()
     one_date: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
     fields: dict[str, FieldMapping]
 
     @field_validator("fields", mode="before")
@@ -368,6 +369,9 @@ def _check_names(agency: Agency, path: Path) -> None:
             if entity is None:
                 raise AgencyError(f"{where}: no such entity; known: {', '.join(standard)}")
             _check_one_date(entity, mapping, where)
+            for name in mapping.lacks:
+                if entity.field(name) is None or name in mapping.fields:
+                    raise AgencyError(f"{where}.lacks: '{name}' is no field of {entity_name}, or is mapped")
             for name in mapping.fields:
                 if entity.field(name) is None:
                     known = ", ".join(f.name for f in entity.fields)

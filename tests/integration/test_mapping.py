@@ -50,7 +50,7 @@ UNIT_FIELDS = {"incident_number": "Event", "unit_number": "Unit", "response_scop
 def one_unit(home, tmp_path, zone: str | None = None, fields: dict | None = None, **times: str) -> tuple:
     """Lands one unit row with these times; (instants of the times given as UTC texts, stamp_imputed)."""
     folder = agency(tmp_path, {"units": feed("unit_response", fields or UNIT_FIELDS)}, zone=zone)
-    header = ["Event", "Unit", *(fields and ["Day"] or []), *UNIT_TIMES]
+    header = ["Event", "Unit", *((fields and ["Day"]) or []), *UNIT_TIMES]
     home.drop(
         "elm",
         "units.csv",
