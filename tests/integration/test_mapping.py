@@ -349,7 +349,7 @@ def test_codes_in_a_side_table_of_the_export_are_looked_up(home, tmp_path):
     codes = {"call_type": "local_code,standard_code\nCRISIS,EDP\n"}
     folder = agency(tmp_path, {"cad": cad, "types": types}, codes)
     home.drop("elm", "cad.csv", "Event,Stamp,Type\n1,2024-05-01 10:00:00,77\n2,2024-05-01 10:00:00,78\n")
-    _, state = take_in(home, "elm", folder)
+    take_in(home, "elm", folder)
     assert any("side_table_missing" in s for s in home.said)
     home.drop("elm", "types.csv", "Code,Meaning\n77 ,CRISIS\n")
     take_in(home, "elm", folder)
