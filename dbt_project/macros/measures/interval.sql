@@ -50,6 +50,19 @@
     {%- endif -%}
 {%- endmacro %}
 
+{% macro either_end_is(start, end, word, notes) -%}
+    {{ end_is(start, word, notes) }} or {{ end_is(end, word, notes) }}
+{%- endmacro %}
+
+{# True where no note stands on the row's stamps at all. #}
+{% macro ends_as_sent(start, end, notes) -%}
+    {%- set said = [] -%}
+    {%- for one in [start, end] -%}
+        {%- do said.append(one.stamp ~ " = 'as_sent'" if one is mapping else notes ~ " = ''") -%}
+    {%- endfor -%}
+    {{ said | unique | join(' and ') }}
+{%- endmacro %}
+
 {% macro end_at(end) -%}
     {%- if end is mapping -%} {{ end.at }}
     {%- elif end is string -%} {{ end }}
@@ -69,26 +82,26 @@
     {%- set start_at = end_at(start) -%}
     {%- set stop_at = end_at(end) -%}
     {%- set seconds = seconds_between(start_at, stop_at) -%}
-    {%- set is_ambiguous -%}
-        {{ end_is(start, 'ambiguous', notes) }} or {{ end_is(end, 'ambiguous', notes) }}
-    {%- endset -%}
+    {%- set in_range = seconds ~ ' between 0 and ' ~ longest_seconds -%}
+    {%- set is_ambiguous = either_end_is(start, end, 'ambiguous', notes) -%}
     cast(case
         {%- if not_applicable %}
         when {{ not_applicable }} then null
         {%- endif %}
-        when {{ is_ambiguous }} then null
-        when {{ seconds }} between 0 and {{ longest_seconds }} then {{ seconds }}
+        when {{ in_range }} then case when {{ is_ambiguous }} then null else {{ seconds }} end
     end as integer) as {{ name }}_seconds,
     case
         {%- if not_applicable %}
         when {{ not_applicable }} then 'not_applicable'
         {%- endif %}
+        {#- Nearly every row is done here: without this line the model takes twice as long. #}
+        when {{ ends_as_sent(start, end, notes) }} and {{ in_range }} then 'valid'
         when {{ start_at }} is null then 'missing_start'
         when {{ stop_at }} is null then 'missing_end'
         when {{ is_ambiguous }} then 'ambiguous'
         when {{ seconds }} < 0 then 'negative'
         when {{ seconds }} > {{ longest_seconds }} then 'over_limit'
-        when {{ end_is(start, 'imputed', notes) }} or {{ end_is(end, 'imputed', notes) }} then 'imputed'
+        when {{ either_end_is(start, end, 'imputed', notes) }} then 'imputed'
         else 'valid'
     end as {{ name }}_status_code
 {%- endmacro %}

@@ -75,10 +75,35 @@ missing_row as (
     where row_count.row_count = 0
 ),
 
+-- Local call types of which none says behavioral health cannot show it, and a count of zero would be no fact.
+blind_agency as (
+    select agency_code.agency_id
+    from {{ ref('stg_agency_code') }} as agency_code
+    left join {{ ref('codes_call_type') }} as call_type on agency_code.standard_code = call_type.call_type_code
+    where agency_code.code_list = 'call_type'
+    group by agency_code.agency_id
+    having count(case when call_type.bh_tier = 1 then 1 end) = 0
+),
+
+blind_type as (
+    select
+        agency_month.agency_id,
+        agency_month.month,
+        metric_row.metric_id,
+        metric_row.identification_method_code,
+        'None of the agency''s call types is explicit behavioral health.' as reason
+    from agency_month
+    inner join blind_agency on agency_month.agency_id = blind_agency.agency_id
+    cross join metric_row
+    where metric_row.identification_method_code in ('call_type_initial', 'call_type_final')
+),
+
 gap as (
     select * from missing_field
     union all
     select * from missing_row
+    union all
+    select * from blind_type
 ),
 
 gap_text as (
