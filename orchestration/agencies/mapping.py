@@ -18,6 +18,7 @@ from orchestration.agencies.expressions import Names, name, names_in, source_sql
 from orchestration.agencies.folder import EPOCHS, HHMM, Agency, AgencyError, EntityMapping, Feed, FieldMapping
 from orchestration.engine import connect
 from orchestration.standard import Entity, Field, code_list, load_standard
+from orchestration.standard.narrative import narrative_sql
 
 # Words for yes and no in field exports; an agency's codes/answer.csv adds to them.
 ANSWER_WORDS = {
@@ -29,6 +30,7 @@ ANSWER_WORDS = {
     "not_recorded": ("NOT_RECORDED",),
     "withheld": ("WITHHELD",),
 }
+NARRATIVE_FIELDS = ("narrative_bh", "narrative_bh_kind_codes")  # worked out from the narrative, which goes nowhere
 REPORT_TIMES = ("reported_at", "entered_at", "reported_date")
 RULES = {
     "required": "a required value is missing",
@@ -278,6 +280,7 @@ class _Compiler:
         self.traits = traits or Traits(everything, everything, everything)
         self.fields = [self._with_withheld(m) for m in mapping.fields]
         self.mapped = [m for m in self.fields if m.mapping]
+        self.reads_narrative = any(m.name == "narrative" for m in self.mapped) and mapping.only is None
         self.timed = self._of_kind("timestamp")
         self.years = int(months[0][:4]), int(months[1][:4])
         self.zone = self.agency.agency.time_zone
@@ -552,6 +555,13 @@ class _Compiler:
         """Select items of one field; a field that the agency does not map is null or not_recorded."""
         field, stem, value = m.field, m.field.stem, f"dated.{m.name}"
         is_withheld = f"_withheld__{m.name}" if m.withheld_columns else "false"
+        if not m.mapping and m.name in NARRATIVE_FIELDS and self.reads_narrative:
+            answer, kinds = narrative_sql("dated.narrative")
+            return (
+                [f"{answer} as narrative_bh"]
+                if m.name == "narrative_bh"
+                else [f"{kinds} as narrative_bh_kind_codes", "cast(null as varchar) as narrative_bh_kind_local"]
+            )
         if field.kind == "answer":
             if not m.mapping:
                 return [f"'not_recorded' as {m.name}"]

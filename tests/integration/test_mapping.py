@@ -449,6 +449,19 @@ def test_a_changed_code_csv_makes_the_input_stale(home, tmp_path):
     assert is_stale(home.settings, load_agency(folder))
 
 
+def test_a_narrative_is_read_by_rules_and_its_text_goes_nowhere(home, tmp_path):
+    fields = {"contact_number": "Form", "occurred_at": "Stamp", "narrative": "Story"}
+    folder = agency(tmp_path, {"forms": feed("contact", fields)})
+    stories = ["He said he wants to kill himself PLANTED", "He denies suicidal thoughts PLANTED", ""]
+    lines = "".join(f"{n},2024-05-01 10:00:00,{story}\n" for n, story in enumerate(stories))
+    home.drop("elm", "forms.csv", "Form,Stamp,Story\n" + lines)
+    take_in(home, "elm", folder)
+    query = "select narrative_bh, narrative_bh_kind_codes from input.contact order by contact_number"
+    assert rows(home, "elm", query) == [("yes", "suicide"), ("no", "none"), ("not_recorded", "not_recorded")]
+    found = [p for p in home.settings.input.rglob("*") if p.is_file() and b"PLANTED" in p.read_bytes()]
+    assert found == []
+
+
 # -- snapshots and lines
 
 
