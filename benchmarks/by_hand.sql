@@ -293,7 +293,7 @@ select
     cast(null as varchar) as tract_geoid,
     cast(null as varchar) as neighborhood,
     'not_recorded' as narrative_bh,
-    cast(null as varchar) as narrative_bh_kind_codes,
+    'not_recorded' as narrative_bh_kind_codes,
     cast(null as varchar) as narrative_bh_kind_local,
     is_self_initiated,
     linked_number is not null as is_duplicate,

@@ -111,6 +111,7 @@ def print_comparison(tables: dict[str, dict]) -> None:
         same = t["road"] == t["by_hand"] and not wrong
         print(
             f"{table:<20}{t['road']:>12,} rows by the road, {t['by_hand']:,} by hand; {t['columns']} columns: "
+            + (f"{t['left_out']} with a doubtful hour left out; " if t["left_out"] else "")
             + ("equal" if same else f"NOT EQUAL{': ' if wrong else ''}{', '.join(wrong)}")
         )
 

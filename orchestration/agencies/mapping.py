@@ -48,6 +48,11 @@ def _any_of(column: str, words: tuple[str, ...]) -> str:
     return "(" + " or ".join(f"{column} = {text(w)}" for w in words) + ")"
 
 
+def filled(mapping: EntityMapping) -> set[str]:
+    """Fields that a mapping fills: those it names, and those that are worked out from them."""
+    return set(mapping.fields) | (set(NARRATIVE_FIELDS) if "narrative" in mapping.fields else set())
+
+
 def source_columns(agency: Agency, feed_name: str, layout: Feed | None = None) -> list[str]:
     """All source columns that a feed's mapping names, sorted: a file without one of them is refused.
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import duckdb
 import pyarrow
 
-from orchestration.agencies import Agency, Feed, compile_entity, find_traits, pieces_sql, source_columns
+from orchestration.agencies import Agency, Feed, compile_entity, filled, find_traits, pieces_sql, source_columns
 from orchestration.agencies.expressions import name, text
 from orchestration.engine import connect
 from orchestration.landing import LandedFile, Manifest, Refusal, count_padded, header_of, read_raw
@@ -554,7 +554,7 @@ def _settle(
     state.agency = agency.agency.model_dump(mode="json")
     state.fields = {
         entity: sorted(
-            {f for layout in _layouts(agency) if entity in layout.entities for f in layout.entities[entity].fields}
+            {f for layout in _layouts(agency) if entity in layout.entities for f in filled(layout.entities[entity])}
         )
         for entity in (e.name for e in mapped_entities())
     }
