@@ -243,8 +243,8 @@ def main() -> None:
         for _ in range(options.repeat):
             bench.clear()
             runs.append({name: timed(step) for name, step in steps.items()})
-            print("  " + ", ".join(f"{n}: {t[0]:.1f} s" for n, t in runs[-1].items()), file=sys.stderr)
-        took = {name: tuple(min(r[name][i] for r in runs) for i in (0, 1)) for name in steps}
+            print("run: " + ", ".join(f"{name} {took[0]:.1f} s" for name, took in runs[-1].items()))
+        took = {name: tuple(min(run[name][i] for run in runs) for i in (0, 1)) for name in steps}
         heading(f"{options.rows:,} rows, {bench.landed.stat().st_size / 2**20:,.0f} MB, one file, least of {len(runs)}")
         print(f"{'':<38}{'wall s':>9}{'CPU s':>9}{'rows/s':>13}")
         for name in steps:
