@@ -287,7 +287,8 @@ def _codes(folder: Path) -> dict[str, tuple[Code, ...]]:
     for path in sorted((folder / "codes").glob("*.csv")):
         if path.stem not in known:
             raise AgencyError(f"{path}: no code list is called '{path.stem}'; known: {', '.join(sorted(known))}")
-        standard, rows, seen = set(code_list(path.stem)), [], set()
+        standard, rows = set(code_list(path.stem)), []
+        seen: dict[str, list[Code]] = {}
         with path.open(newline="", encoding="utf-8-sig") as file:
             for number, row in enumerate(csv.DictReader(file), start=2):
                 where = f"{path}, line {number}"
@@ -300,13 +301,20 @@ def _codes(folder: Path) -> dict[str, tuple[Code, ...]]:
                         f"{where}: '{code.standard_code}' is not a code of the list '{path.stem}'; "
                         f"use one of seeds/codes/codes_{path.stem}.csv"
                     )
-                key = (code.local_code, code.valid_from)
-                if key in seen:
-                    raise AgencyError(f"{where}: the local code stands twice; keep one row, or date both")
-                seen.add(key)
+                if any(_overlap(code, other) for other in seen.get(code.local_code, ())):
+                    raise AgencyError(
+                        f"{where}: the local code stands twice for one day; keep one row, or date both apart"
+                    )
+                seen.setdefault(code.local_code, []).append(code)
                 rows.append(code)
         found[path.stem] = tuple(rows)
     return found
+
+
+def _overlap(one: Code, other: Code) -> bool:
+    """Whether two rows of one local code hold on a day in common."""
+    start = max(one.valid_from or date.min, other.valid_from or date.min)
+    return one.match == other.match and start <= min(one.valid_to or date.max, other.valid_to or date.max)
 
 
 def _first(error: Exception) -> str:

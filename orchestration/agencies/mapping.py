@@ -61,7 +61,12 @@ def source_columns(agency: Agency, feed_name: str, layout: Feed | None = None) -
     feed, found = layout or agency.feeds[feed_name], set()
     for entity_name in feed.entities:
         found |= _Mapping(agency, feed_name, feed, entity_name).used
-    found |= {lookup.key for f in agency.feeds.values() for lookup in f.lookups.values() if lookup.feed == feed_name}
+    for asking_name, asking in agency.feeds.items():
+        for other in asking.layouts().values():
+            for lookup_name in (n for n, lookup in other.lookups.items() if lookup.feed == feed_name):
+                found.add(other.lookups[lookup_name].key)
+                for entity_name in other.entities:
+                    found |= set(_Mapping(agency, asking_name, other, entity_name).looked_up(lookup_name))
     return _once(found)
 
 
@@ -95,7 +100,8 @@ def find_traits(con: duckdb.DuckDBPyConnection, agency: Agency, columns: list[st
 
 def _clean(agency: Agency, column: str) -> str:
     """A trimmed source column with the agency's texts for missing and withheld turned into null."""
-    special = sorted({"", *agency.missing, *agency.missing_by_column.get(column, ()), *agency.withheld})
+    by_column = [w for c, words in agency.missing_by_column.items() if c.lower() == column.lower() for w in words]
+    special = sorted({"", *agency.missing, *by_column, *agency.withheld})
     cleaned = name(column)
     for word in special:
         cleaned = f"nullif({cleaned}, {text(word)})"
@@ -419,10 +425,7 @@ class _Compiler:
                 items.append(f"timezone({text(self.zone)}, {instant}) as _local__{m.field.stem}")
             else:
                 items.append(f"{_parsed_time(m)} as _local__{m.field.stem}")
-        items += [
-            f"try_cast({m.name} as {m.field.physical_type}) as _number__{m.name}"
-            for m in self._of_kind("integer", "decimal")
-        ]
+        items += [f"{_number(m)} as _number__{m.name}" for m in self._of_kind("integer", "decimal")]
         items += [f"cast({_parsed_time(m, 'date')} as date) as _date__{m.name}" for m in self._of_kind("date")]
         return _select(items, "expressed")
 
@@ -640,6 +643,14 @@ def _parsed_time(m: _Mapped, kind: str = "timestamp") -> str:
     if not m.mapping.format:
         return f"try_cast({m.name} as {kind})"
     return f"coalesce({', '.join(_in_format(m.name, f) for f in m.mapping.format)})"
+
+
+def _number(m: _Mapped) -> str:
+    """SQL of a field's text as a number; null where it is none. A cast alone would round 3.7 to a whole 4."""
+    cast = f"try_cast({m.name} as {m.field.physical_type})"
+    if m.field.kind == "integer":
+        return f"case when not contains({m.name}, '.') or try_cast({m.name} as double) = {cast} then {cast} end"
+    return cast
 
 
 def _in_format(value: str, written: str) -> str:

@@ -521,7 +521,37 @@ def test_a_header_below_a_title_and_text_that_is_not_utf8(home, tmp_path):
     assert rows(home, "elm", "select source_row, beat from input.incident") == [(1, "Cañon")]
 
 
+def test_a_fraction_is_no_whole_number_and_sentinels_do_not_mind_the_case_of_a_column(home, tmp_path):
+    fields = {"incident_number": "Event", "received_at": "Stamp", "priority_initial": "Priority"}
+    folder = agency(tmp_path, {"cad": feed("incident", fields)}, missing_by_column={"PRIORITY": ["-9999"]})
+    at = "2024-05-01 10:00:00"
+    home.drop("elm", "cad.csv", f"Event,Stamp,Priority\n1,{at},3.7\n2,{at},3.0\n3,{at},-9999\n4,{at},2\n")
+    take_in(home, "elm", folder)
+    query = "select incident_number, priority_initial from input.incident order by 1"
+    assert rows(home, "elm", query) == [("2", 3), ("3", None), ("4", 2)]
+
+
 # -- what is wrong is named
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_refused"),
+    [
+        ("X,EDP,,\nX,WELFARE,2024-01-01,\n", True),
+        ("X,EDP,,2023-12-31\nX,WELFARE,2024-01-01,\n", False),
+        ("X,EDP,,2024-01-01\nX,WELFARE,2024-01-01,\n", True),
+    ],
+)
+def test_a_code_that_would_mean_two_things_on_one_day_is_refused(tmp_path, lines, is_refused):
+    feeds = {
+        "cad": feed("incident", {"incident_number": "Event", "received_at": "Stamp", "call_type_final_code": "Type"})
+    }
+    folder = agency(tmp_path, feeds, {"call_type": "local_code,standard_code,valid_from,valid_to\n" + lines})
+    if is_refused:
+        with pytest.raises(AgencyError, match="line 3: the local code stands twice for one day"):
+            load_agency(folder)
+    else:
+        load_agency(folder)
 
 
 @pytest.mark.parametrize(
