@@ -32,7 +32,6 @@ from tests.conftest import REAL_DATA, real_data
 
 PERSON = "Zebulon Quartermaine"
 PHONE = "555-867-5309"
-MONTHS = ("1990-01", "2039-12")
 HEADER = [
     "Incident Number", "Response_Date", "Response_Time", "Problem", "Priority", "Disposition", "Beat", "Address", "Caller_Name",
     "Call_Back_Phone", "Unit", "Time_Dispatched", "Time_Arrived", "Time_CallClosed", "Weather",
@@ -107,7 +106,7 @@ def test_a_draft_loads_once_the_time_zone_is_answered(settings, tmp_path):
     assert "America/Denver" in text  # what the state suggests, in a comment
     answer_zone(draft.folder)
     agency = load_agency(draft.folder)
-    check_agency(agency, MONTHS)
+    check_agency(agency)
     (feed,) = agency.feeds.values()
     assert feed.takes("CAD_2024-04.csv")
     fields = feed.entities["incident"].fields
@@ -347,7 +346,11 @@ def test_check_finds_what_was_planted(settings, mytown, tmp_path):
     assert sum(t.at_open for t in report.tiers) == sum(t.at_close for t in report.tiers) == 99
     assert next(t for t in report.tiers if t.tier == "1").at_close == 97
     assert not report.fits
-    assert check_files(settings, load_agency(mytown), [Source(path, path.name)], "files", ["incident.cancelled"]).fits
+    said = (mytown / "agency.yml").read_text(encoding="utf-8")
+    (mytown / "agency.yml").write_text(said.replace("      incident:\n", "      incident:\n        lacks: [cancelled]\n"))
+    lacking = check_files(settings, load_agency(mytown), [Source(path, path.name)], "files")
+    assert lacking.fits
+    assert "said to be lacking: cancelled" in "\n".join(report_lines(lacking))
 
     said = "\n".join(report_lines(report)) + report_page(report) + json.dumps(report.as_dict())
     for secret in ("Zebulon", "Quartermaine", "noon, says"):
