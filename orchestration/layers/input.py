@@ -248,7 +248,10 @@ def _read_file(
     entities: dict[str, dict] = {}
     rejected_file = settings.results / "input" / agency.id / f"{landed.sha256}.parquet"
     rejected_file.parent.mkdir(parents=True, exist_ok=True)
-    months, version = (settings.first_month, settings.last_month), file_version(agency.feeds[landed.feed], landed.file_name)
+    months, version = (
+        (settings.first_month, settings.last_month),
+        file_version(agency.feeds[landed.feed], landed.file_name),
+    )
     with _scratch(settings) as con:
         load_lookups(con, agency, feed, _newest(settings, agency, files))
         rows_landed = read_raw(con, path, feed)

@@ -298,7 +298,7 @@ class _Check:
         header = reading.columns_of_file(source.path, self.feed)
         layout = reading.layout_of(agency, self.feed_name, header)
         done.variant = reading.layout_name(agency, self.feed_name, header)
-        known = {c.lower() for c in (*reading.feed_columns(agency, self.feed_name, layout), *agency.columns)}
+        known = reading.named_columns(agency, self.feed_name, layout)
         self.unclassed |= dict.fromkeys(c for c in header if c.lower() not in known)
         reading.load_lookups(con, agency, layout, self.newest)
         done.rows, malformed = reading.load_file(con, source.path, layout)

@@ -60,7 +60,9 @@ def _table(rows: list[tuple], numbers_from: int = 1) -> Iterator[str]:
 def _files(report: Report) -> Iterator[str]:
     yield ""
     yield "files by feed"
-    rows = [(f.file, (f.feed or "none") + (f", variant {f.variant}" if f.variant else ""), f.rows) for f in report.files]
+    rows = [
+        (f.file, (f.feed or "none") + (f", variant {f.variant}" if f.variant else ""), f.rows) for f in report.files
+    ]
     yield from _table([("file", "feed", "rows"), *rows], 2)
     for f in report.files:
         if f.padded:

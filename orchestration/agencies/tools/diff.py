@@ -108,7 +108,9 @@ def diff_files(settings: Settings, agency: Agency, sources: Sequence[Source]) ->
                 out.append(Difference(source.label, feed, problem=why))
                 continue
             if not agency.feeds[feed].entities:
-                out.append(Difference(source.label, feed, problem="it is a side table; only files with entities are compared"))
+                out.append(
+                    Difference(source.label, feed, problem="it is a side table; only files with entities are compared")
+                )
                 continue
             try:
                 out.append(_diff_one(settings, con, agency, feed, source, landed[feed], newest))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.agencies.expressions import name, source_sql, text
+from orchestration.agencies.expressions import name, names_in, source_sql, text
 from orchestration.agencies.folder import Agency, AgencyError, Feed, FieldMapping, load_agency
 from orchestration.agencies.mapping import (
     ANSWER_WORDS,
@@ -158,6 +158,18 @@ def layout_name(agency: Agency, feed_name: str, header: Collection[str]) -> str:
 def feed_columns(agency: Agency, feed_name: str, layout: Feed) -> list[str]:
     """Source columns that the feed's mapping names."""
     return source_columns(agency, feed_name, layout)
+
+
+def named_columns(agency: Agency, feed_name: str, layout: Feed) -> set[str]:
+    """Columns that somebody looked at, in lower case: mapped or classed; of a side table, those of any mapping."""
+    found = {*source_columns(agency, feed_name, layout), *agency.columns}
+    if not layout.entities:
+        for other, feed in agency.feeds.items():
+            for one in feed.layouts().values():
+                found |= set(source_columns(agency, other, one))
+                said = [source_sql(m) for e in one.entities.values() for m in e.fields.values()]
+                found |= {c for sql in said for _, c in names_in(sql, one, "").looked_up}
+    return {c.lower() for c in found}
 
 
 def missing_columns(path: Path, agency: Agency, feed_name: str, layout: Feed) -> str:
