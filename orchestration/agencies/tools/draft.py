@@ -164,7 +164,7 @@ def _said(profiles: Sequence[FileProfile], feeds: Sequence[FeedGuess], tables: S
         if profile.path not in known:
             yield f"{profile.path.name}: not guessed; a small table whose codes stand in no other file"
         if profile.malformed:
-            yield f"{profile.path.name}: {profile.malformed:,} row(s) do not fit the header; they will be rejected"
+            yield f"{profile.path.name}: {profile.malformed:,} row(s) do not fit the header and will be rejected; if they are short, `ragged: pad` fills them up"
 
 
 # --- agency.yml
@@ -460,17 +460,16 @@ def _changes(guess: EntityGuess, base: EntityGuess | None) -> list[str]:
     return [f"          {guess.entity.name}:", *lines] if lines else []
 
 
+_NO_COLUMN = ("null", "true", "false", "item", "item_number")  # words that mean something else in a mapping
+
+
 def mapping_text(said: FieldMapping) -> str:
     """A field's mapping as agency.yml has it: a plain column or expression, or an object."""
     if said.expression:
         return yaml_scalar(said.expression)
-    if (
-        said.column
-        and said == FieldMapping(column=said.column)
-        and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", said.column)
-    ):
-        if said.column.lower() not in ("null", "true", "false", "item", "item_number"):
-            return yaml_scalar(said.column)
+    plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", said.column or "") and said.column.lower() not in _NO_COLUMN
+    if plain and said == FieldMapping(column=said.column):
+        return yaml_scalar(said.column)
     parts = [(k, v) for k in ("column", "date", "time") if (v := getattr(said, k))]
     parts += [("zone", said.zone)] if said.zone != "agency" else []
     parts += [("separator", said.separator)] if said.separator != "|" else []
