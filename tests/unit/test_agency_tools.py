@@ -332,6 +332,22 @@ def test_times_of_every_form_come_out_right(settings, tmp_path):
     assert {i.valid for i in report.intervals} == {4}
 
 
+def test_times_of_day_that_share_one_date_pass_midnight(settings, tmp_path):
+    found = [{"Call Number": str(i), "Call Date": f"05/{i + 1:02d}/2024", "Call Time": "23:50:00", "Closed Time": "00:20:00",
+              "Nature Code": "NOISE", "Report Race": "W"} for i in range(20)]  # fmt: skip
+    path = write(tmp_path / "cad_1.csv", found)
+    draft = new_agency(settings, "mytown", [path], tmp_path / "agencies", zone="America/Denver")
+    agency = load_agency(draft.folder)
+    said = agency.feeds["cad"].entities["incident"]
+    assert said.one_date == ("received_at", "closed_at")
+    assert said.fields["closed_at"] == FieldMapping(date="Call Date", time="Closed Time", format="%m/%d/%Y %H:%M:%S")
+    assert "report_number" not in said.fields
+    assert agency.columns == {"Report Race": "sensitive"}
+    report = check_files(settings, agency, [Source(path, path.name)], "files given")
+    assert [(i.rule, i.rows) for i in report.imputed] == [("midnight_rollover", 20)]
+    assert report.intervals[0].valid == 20
+
+
 def test_placeholders_are_found(settings, tmp_path):
     found = [{"id": str(i), "closed": "1900-01-01 00:00:00" if i % 3 == 0 else "2020-01-01 10:00:00", "beat": "-9999" if i % 4 == 0 else "7",
               "kind": "REDACTED" if i % 5 == 0 else "NULL"} for i in range(40)]  # fmt: skip

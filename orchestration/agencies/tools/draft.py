@@ -239,7 +239,7 @@ def _zone_question(zone: str | None, state: str | None) -> list[str]:
     hint = f" In {state.upper()}: {' or '.join(likely)}." if likely and state else ""
     return _comment(
         "question: which zone's clock wrote the times? Put its IANA name, such as America/Chicago, in place of"
-        f" {ASK_ZONE}, here and wherever else it stands below; until then the folder does not load.{hint}", 2
+        f" {ASK_ZONE} below; until then the folder does not load.{hint}", 2
     )  # fmt: skip
 
 
@@ -410,6 +410,8 @@ def _entity(guess: EntityGuess) -> list[str]:
     lines.append(f"        rows: {guess.rows}  # {why}")
     if guess.where:
         lines.append(f"        where: {yaml_scalar(guess.where)}  # guess")
+    if guess.one_date:
+        lines.append(f"        one_date: [{', '.join(guess.one_date)}]  # guess: they share one printed date")
     if guess.lacking:
         lines += _comment(
             "question: does the source lack these? Map each that it has; if it has none, take the mark off", 8
@@ -447,6 +449,8 @@ def _changes(guess: EntityGuess, base: EntityGuess | None) -> list[str]:
     lines = []
     if guess.rows != base.rows:
         lines.append(f"            rows: {guess.rows}  # guess: {guess.why_rows or 'no key repeats'}")
+    if guess.one_date != base.one_date:
+        lines.append(f"            one_date: [{', '.join(guess.one_date)}]  # guess: times that share one printed date")
     if guess.where != base.where:
         lines.append(f"            where: {yaml_scalar(guess.where) if guess.where else 'null'}  # guess")
     before = {f.field.name: f for f in base.usable}

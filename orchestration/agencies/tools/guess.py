@@ -17,7 +17,7 @@ from orchestration.agencies.tools.shapes import (
     joined_mapping,
     time_mapping,
 )
-from orchestration.agencies.tools.words import ALIASES, CUES, aliases, identifying_reason, likeness, words
+from orchestration.agencies.tools.words import ALIASES, CUES, SENSITIVE, aliases, identifying_reason, likeness, words
 from orchestration.standard import Entity, Field
 
 ENOUGH = 0.62  # likeness from which a header counts as naming a field
@@ -59,13 +59,17 @@ class FieldGuess:
 
 @dataclass(frozen=True)
 class EntityGuess:
-    """An entity that a feed is guessed to fill. rows: one or many; where: its condition, if any."""
+    """An entity that a feed is guessed to fill. rows: one or many; where: its condition, if any.
+
+    one_date: times, in order, that share one printed date.
+    """
 
     entity: Entity
     rows: str
     why_rows: str
     fields: tuple[FieldGuess, ...]
     where: str = ""
+    one_date: tuple[str, ...] = ()
 
     @property
     def usable(self) -> tuple[FieldGuess, ...]:
@@ -413,6 +417,13 @@ def sources_of(columns: Sequence[Column]) -> list[Source]:
             if joined:
                 used |= {day.name, clock.name}
                 out.append(Source(day.name, Shape("timestamp"), (day, clock), joined))
+    # Further clocks beside one date share it: the times of an event that prints its date once.
+    dated = [s.columns[0] for s in out] if out else days
+    for clock in clocks if len(days) == len(dated) == 1 else ():
+        joined = joined_mapping(dated[0].name, dated[0].shape, clock.name, clock.shape)
+        if clock.name not in used and clock.shape.kind != "timestamp" and joined:
+            used |= {clock.name}
+            out.append(Source(clock.name, Shape("timestamp"), (clock, dated[0]), joined))
     return out + [Source(c.name, c.shape, (c,)) for c in columns if c.name not in used]
 
 
@@ -453,8 +464,8 @@ def assign(
                 continue
             if set(words(source.header)) & VERSION_WORDS or not _fits(entity, field, source):
                 continue
-            # A column about the responder must not fill a field about the person.
-            have = set(words(source.header)) & OF_RESPONDER
+            # A column about the responder must not fill a field about the person, nor one of race any other.
+            have = set(words(source.header)) & (OF_RESPONDER | SENSITIVE)
             phrases = [
                 (i, p) for i, p in enumerate(said[field.name])
                 if have <= set(words(p)) and (likeness(source.header, p) == 1 or not set(words(p)) <= OF_RESPONDER)
@@ -569,7 +580,9 @@ def _entity_guess(entity: Entity, found: Mapping, columns: Sequence[Column]) -> 
     if entity.name == "contact_disposition":
         where = f"{column_sql(found['disposition_code'][0].first.name)} is not null"
         rows = "many"
-    return EntityGuess(entity, rows, why, tuple(guesses), where)
+    days = {g.field.name: g.said.date for g in guesses if g.said.date and g.field.name in entity.sequence}
+    shared = tuple(f for f in entity.sequence if f in days) if len(set(days.values())) == 1 and len(days) > 1 else ()
+    return EntityGuess(entity, rows, why, tuple(guesses), where, shared)
 
 
 def _field_guess(field: Field, source: Source, score: float) -> FieldGuess:

@@ -336,7 +336,7 @@ def identifying_reason(header: str, is_time: bool = False) -> str:
     return ""
 
 
-_SENSITIVE = {
+SENSITIVE = {
     "race", "ethnicity", "gender", "sex", "age", "veteran", "homeless", "housing", "juvenile", "gang", "religion", "language",
     "disability", "pregnant", "medical", "diagnosis", "drug", "substance", "suicide", "injury", "weapon", "charge", "custody", "hospital",
 }  # fmt: skip
@@ -362,7 +362,7 @@ def class_reason(header: str) -> tuple[str, str]:
     """
     said = words(header)
     for word in said:
-        if word in _SENSITIVE:
+        if word in SENSITIVE:
             return "sensitive", f"the header says {word}"
     if said[:3] == ("day", "of", "week") or (
         said and set(said) <= _HARMLESS | {"name", "type", "of", "call", "incident"} and set(said) & _HARMLESS
