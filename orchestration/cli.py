@@ -361,12 +361,9 @@ def agency_new(name, files, further, out, zone, state) -> None:
 @agency.command("check")
 @click.argument("name")
 @_from_files(required=False)
-@click.option(
-    "--lacks", multiple=True, metavar="ENTITY.FIELD", help="The source has no such field: do not fail for it."
-)
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the report as a page.")
 @click.option("--json", "as_json", type=click.Path(dir_okay=False, path_type=Path), help="Write the report as JSON.")
-def agency_check(name, files, further, lacks, html, as_json) -> None:
+def agency_check(name, files, further, html, as_json) -> None:
     """Run an agency's mapping over files and say what fits; nothing is written to CRISIS_HOME.
 
     The files: those given, else those of the agency's drop folder, else the landed ones.
@@ -383,7 +380,7 @@ def agency_check(name, files, further, lacks, html, as_json) -> None:
     try:
         found = load_agency(folder)
         sources, where = sources_for(settings, found, [*files, *further])
-        report = check_files(settings, found, sources, where, lacks)
+        report = check_files(settings, found, sources, where)
     except AgencyError as error:
         click.echo(f"does not fit: mapping error: {error}", err=True)
         sys.exit(1)

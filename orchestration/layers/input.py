@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,11 +135,12 @@ def _scratch(settings: Settings):
         shutil.rmtree(spill, ignore_errors=True)
 
 
-def _file_version(feed: Feed, landed: LandedFile) -> str | None:
+def file_version(feed: Feed, file_name: str) -> str | None:
+    """The version that a file's name tells; None where the feed does not read it off names."""
     version = feed.version
     if not version or not version.file_name:
         return None
-    found = re.search(version.file_name, landed.file_name)
+    found = re.search(version.file_name, file_name)
     return found.group(1) if found else ""
 
 
@@ -195,19 +196,25 @@ def _write_entity(
     return {"rejected": rejected, "months": dict(sorted(months.items()))}
 
 
-def _load_lookups(con, settings: Settings, agency: Agency, layout: Feed, files: list[LandedFile]) -> None:
-    """Makes a table lookup_<name> of the newest file of each side table. Raises Refusal."""
+def _newest(settings: Settings, agency: Agency, files: list[LandedFile]) -> dict[str, Path]:
+    """The newest landed file of each feed."""
+    in_order = sorted(files, key=lambda f: (file_version(agency.feeds[f.feed], f.file_name) or "", f.seq))
+    return {f.feed: settings.landing / f.path for f in in_order}
+
+
+def load_lookups(con, agency: Agency, layout: Feed, newest: Mapping[str, Path]) -> None:
+    """Makes a table lookup_<name> of the newest file of each side table that a layout looks up. Raises Refusal.
+
+    newest: {feed: file}. `raw` is another file's afterwards.
+    """
     for lookup_name, lookup in layout.lookups.items():
-        sides = [f for f in files if f.feed == lookup.feed]
-        if not sides:
+        if lookup.feed not in newest:
             raise Refusal(
                 "side_table_missing",
                 f"the side table '{lookup.feed}' that the mapping looks up has not been landed",
                 "Drop its file beside this one.",
             )
-        side = agency.feeds[lookup.feed]
-        newest = max(sides, key=lambda f: (_file_version(side, f) or "", f.seq))
-        read_raw(con, settings.landing / newest.path, side)
+        read_raw(con, newest[lookup.feed], agency.feeds[lookup.feed])
         table = name("lookup_" + lookup_name)
         con.execute(f"create or replace temp table {table} as select * from loaded")
         key = name(lookup.key)
@@ -241,9 +248,12 @@ def _read_file(
     entities: dict[str, dict] = {}
     rejected_file = settings.results / "input" / agency.id / f"{landed.sha256}.parquet"
     rejected_file.parent.mkdir(parents=True, exist_ok=True)
-    months, version = (settings.first_month, settings.last_month), _file_version(agency.feeds[landed.feed], landed)
+    months, version = (
+        (settings.first_month, settings.last_month),
+        file_version(agency.feeds[landed.feed], landed.file_name),
+    )
     with _scratch(settings) as con:
-        _load_lookups(con, settings, agency, feed, files)
+        load_lookups(con, agency, feed, _newest(settings, agency, files))
         rows_landed = read_raw(con, path, feed)
         con.execute("set preserve_insertion_order = false")  # every row carries its number
         con.execute("create temp table rejected (entity varchar, source_row bigint, rule varchar, field varchar)")
@@ -296,7 +306,7 @@ def _present(con, columns: Iterable[str]) -> list[str]:
     return [c for (c, *_) in con.execute("describe loaded").fetchall() if c.lower() in wanted]
 
 
-def _shrunk(feed: Feed, entry: dict, others: Iterable[dict]) -> Refusal | None:
+def shrunk(feed: Feed, entry: dict, others: Iterable[dict]) -> Refusal | None:
     """Why a snapshot is not taken in: it is smaller than the one before it by more than the feed allows."""
     before = [e for e in others if e["feed"] == entry["feed"] and e["version"] < entry["version"]]
     if feed.snapshot == "none" or feed.max_shrink is None or not before:
@@ -492,7 +502,7 @@ def build_input(settings: Settings, agency: Agency, ledger: Ledger, say: Say = l
     manifest, state = Manifest(settings, agency.id), load_state(settings, agency.id)
     incoming: dict[str, tuple[Path, dict]] = {}
     landed_files = manifest.accepted()
-    in_order = sorted(landed_files, key=lambda f: (_file_version(agency.feeds[f.feed], f) or "", f.seq))
+    in_order = sorted(landed_files, key=lambda f: (file_version(agency.feeds[f.feed], f.file_name) or "", f.seq))
     for landed in in_order:
         known = state.files.get(landed.sha256)
         if known and known["made_of"] == _made_of(agency, landed.feed, landed_files):
@@ -501,7 +511,7 @@ def build_input(settings: Settings, agency: Agency, ledger: Ledger, say: Say = l
         try:
             entry = _read_file(settings, agency, landed, landed_files, folder, say)
             others = state.files | {s: e for s, (_, e) in incoming.items()}
-            if refusal := _shrunk(agency.feeds[landed.feed], entry, others.values()):
+            if refusal := shrunk(agency.feeds[landed.feed], entry, others.values()):
                 raise refusal
             incoming[landed.sha256] = folder, entry
         except Refusal as refusal:

@@ -14,7 +14,7 @@ import yaml
 from click.testing import CliRunner
 
 from orchestration.agencies import check_agency, load_agency
-from orchestration.agencies.folder import AgencyError
+from orchestration.agencies.folder import AgencyError, FieldMapping
 from orchestration.agencies.tools.check import check_files
 from orchestration.agencies.tools.check_page import report_page
 from orchestration.agencies.tools.check_text import report_lines
@@ -28,11 +28,11 @@ from orchestration.agencies.tools.words import identifying_reason, likeness, wor
 from orchestration.cli import main
 from orchestration.landing import land_drop
 from orchestration.settings import Settings
+from orchestration.standard import code_list
 from tests.conftest import REAL_DATA, real_data
 
 PERSON = "Zebulon Quartermaine"
 PHONE = "555-867-5309"
-MONTHS = ("1990-01", "2039-12")
 HEADER = [
     "Incident Number", "Response_Date", "Response_Time", "Problem", "Priority", "Disposition", "Beat", "Address", "Caller_Name",
     "Call_Back_Phone", "Unit", "Time_Dispatched", "Time_Arrived", "Time_CallClosed", "Weather",
@@ -107,15 +107,16 @@ def test_a_draft_loads_once_the_time_zone_is_answered(settings, tmp_path):
     assert "America/Denver" in text  # what the state suggests, in a comment
     answer_zone(draft.folder)
     agency = load_agency(draft.folder)
-    check_agency(agency, MONTHS)
+    check_agency(agency)
     (feed,) = agency.feeds.values()
     assert feed.takes("CAD_2024-04.csv")
     fields = feed.entities["incident"].fields
-    assert {k: fields[k] for k in ("incident_number", "call_type_final_code", "priority_final", "caller_name")} == {
-        "incident_number": '"Incident Number"', "call_type_final_code": "Problem", "priority_final": "Priority", "caller_name": "Caller_Name",
+    said = {k: fields[k].column for k in ("incident_number", "call_type_final_code", "priority_final", "caller_name")}
+    assert said == {
+        "incident_number": "Incident Number", "call_type_final_code": "Problem", "priority_final": "Priority", "caller_name": "Caller_Name",
     }  # fmt: skip
-    assert "Response_Date" in fields["received_at"]
-    assert "Response_Time" in fields["received_at"]
+    assert fields["received_at"] == FieldMapping(date="Response_Date", time="Response_Time", format="%m/%d/%Y hhmm")
+    assert fields["closed_at"] == FieldMapping(column="Time_CallClosed", format="%m/%d/%Y %I:%M:%S %p")
     assert agency.missing == ("-",)
     assert {"dispatched_at", "on_scene_at", "unit_number", "response_scope_code"} <= set(
         feed.entities["unit_response"].fields
@@ -160,24 +161,113 @@ def test_free_text_and_addresses_make_no_code_file(settings, tmp_path):
     assert "spoke with" not in everything(draft.folder)
 
 
-def test_files_with_one_header_are_one_feed_and_others_are_named_as_variants(settings, tmp_path):
-    one = [write(tmp_path / f"cad_2024-0{m}.csv", rows()) for m in (3, 4)]
-    other = write(tmp_path / "calls_old.csv", [{k: v for k, v in r.items() if k != "Weather"} for r in rows()])
-    draft = new_agency(settings, "mytown", [*one, other], tmp_path / "agencies", zone="America/Denver")
-    feeds = load_agency(draft.folder).feeds
-    assert sorted(f.files for f in feeds.values()) == [("cad_*.csv",), ("calls_old.csv",)] or len(feeds) == 2
-    assert "likely a variant of feed" in (draft.folder / "agency.yml").read_text(encoding="utf-8")
+def test_layouts_that_are_much_alike_are_variants_of_one_feed(settings, tmp_path):
+    one = [write(tmp_path / f"cad_2024-0{m}.csv", rows(20, date(2024, m, 1))) for m in (3, 4)]
+    old = [{**{k: v for k, v in r.items() if k != "Weather"}, "Incident Number": f"23-{i:05d}",
+            "Time_CallClosed": r["Response_Date"] + " 23:30"} for i, r in enumerate(rows(20))]  # fmt: skip
+    draft = new_agency(
+        settings, "mytown", [*one, write(tmp_path / "calls_old.csv", old)], tmp_path / "agencies", zone="America/Denver"
+    )
+    agency = load_agency(draft.folder)
+    check_agency(agency)
+    (feed,) = agency.feeds.values()
+    assert sorted(feed.files) == ["cad_*.csv", "calls_old.csv"]
+    ((name, variant),) = feed.variants.items()
+    assert variant.when == ("Weather",)
+    assert feed.entities["incident"].fields["closed_at"].format == ("%m/%d/%Y %H:%M",)
+    now = feed.as_sent(HEADER).entities["incident"].fields
+    assert now["closed_at"].format == ("%m/%d/%Y %I:%M:%S %p",)
+    report = check_files(settings, agency, [Source(p, p.name) for p in draft.fed], "files given")
+    assert {f.file: f.variant for f in report.files} == {
+        "cad_2024-03.csv": name, "cad_2024-04.csv": name, "calls_old.csv": "",
+    }  # fmt: skip
+    assert report.entities[0].accepted == 60
+    assert "cad, variant" in "\n".join(report_lines(report))
 
 
-def test_a_small_table_explains_codes_and_is_no_feed(settings, tmp_path):
+def test_a_small_table_of_codes_is_looked_up(settings, tmp_path):
     code_of = dict(zip(PROBLEMS, ("CW", "ST", "NO", "ZZ"), strict=True))
     calls = write(tmp_path / "cad_1.csv", [{**r, "Problem": code_of[r["Problem"]]} for r in rows()])
-    table = write(tmp_path / "types.csv", [{"code": c, "description": p} for p, c in code_of.items()])
+    table = write(tmp_path / "types.csv", [{"code": c, "since": "1", "description": p} for p, c in code_of.items()])
     draft = new_agency(settings, "mytown", [calls, table], tmp_path / "agencies", zone="America/Denver")
+    agency = load_agency(draft.folder)
+    check_agency(agency)
+    assert list(agency.feeds) == ["cad", "types"]
+    assert agency.feeds["cad"].lookups["types"].key == "code"
+    field = agency.feeds["cad"].entities["incident"].fields["call_type_final_code"]
+    assert field.expression == "coalesce(types.description, Problem)"
+    text = (draft.folder / "codes" / "call_type.csv").read_text(encoding="utf-8")
+    assert "Welfare Check,WELFARE" in text
+    assert "sent as CW" in text
+    assert set(draft.fed) == {calls, table}
+    report = check_files(settings, agency, [Source(p, p.name) for p in draft.fed], "files given")
+    assert not [f.problem for f in report.files if f.problem]
+    assert [(c.field, c.shown) for c in report.codes if c.code_list == "call_type"] == [
+        ("call_type_final_code", [("Zorble", 20)])
+    ]
+    assert report.unclassed == {"cad": ["Weather"], "types": ["since"]}
+    report = check_files(settings, agency, [Source(calls, calls.name)], "files given")
+    assert "side_table_missing" in report.problems[0]
+
+
+def test_a_table_that_repeats_codes_is_no_feed_and_explains_them(settings, tmp_path):
+    code_of = dict(zip(PROBLEMS, ("CW", "ST", "NO", "ZZ"), strict=True))
+    calls = write(tmp_path / "cad_1.csv", [{**r, "Problem": code_of[r["Problem"]]} for r in rows()])
+    told = [{"code": c, "description": p} for p, c in code_of.items()]
+    more = [{"code": f"X{i}", "description": "Other"} for i in range(12)]
+    draft = new_agency(
+        settings, "mytown", [calls, write(tmp_path / "types.csv", [*told, *more, told[0]])], tmp_path / "agencies", zone="America/Denver"
+    )  # fmt: skip
     assert list(load_agency(draft.folder).feeds) == ["cad"]
     text = (draft.folder / "codes" / "call_type.csv").read_text(encoding="utf-8")
     assert "CW,WELFARE" in text
     assert "Welfare Check" in text
+
+
+def test_every_column_without_a_field_has_a_class_or_a_question(settings, tmp_path):
+    found = [{**r, "Plate": "ABC123", "Subject_Race": "W", "Day_Of_Week": str(i % 7)} for i, r in enumerate(rows())]
+    path = write(tmp_path / "cad_1.csv", found)
+    draft = new_agency(settings, "mytown", [path], tmp_path / "agencies", zone="America/Denver")
+    agency = load_agency(draft.folder)
+    assert agency.columns == {"Plate": "identifying", "Subject_Race": "sensitive", "Day_Of_Week": "not_sensitive"}
+    text = (draft.folder / "agency.yml").read_text(encoding="utf-8")
+    assert all("# guess: " in line for line in text.splitlines() if line.startswith('  "') and "identifying" in line)
+    assert '# "Weather": unclassed: decide' in text
+    report = check_files(settings, agency, [Source(path, path.name)], "files given")
+    assert report.unclassed == {"cad": ["Weather"]}
+
+
+def test_files_that_repeat_their_records_are_snapshots(settings, tmp_path):
+    files = [write(tmp_path / f"cad_2024-0{m}-01.csv", rows(40 + m)) for m in (3, 4, 5)]
+    draft = new_agency(settings, "mytown", files, tmp_path / "agencies", zone="America/Denver")
+    (feed,) = load_agency(draft.folder).feeds.values()
+    assert feed.snapshot == "partial"
+    assert feed.version.file_name == r"cad_(\d{4}-\d{2}-\d{2})"
+    files = [write(tmp_path / f"calls_{m}.csv", rows(8, date(2024, m, 1))) for m in (1, 2)]
+    for n, path in enumerate(files):
+        path.write_text(path.read_text(encoding="utf-8").replace("24-0", f"24-{n}"), encoding="utf-8")
+    draft = new_agency(settings, "other", files, tmp_path / "agencies", zone="America/Denver")
+    (feed,) = load_agency(draft.folder).feeds.values()
+    assert feed.snapshot == "none"
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["1595000000000", "1595000001000"], "{column: Received, format: epoch_ms, zone: UTC}"),
+        (["2020-07-26 04:00:00+00", "2020-07-27 04:00:01+00"], "{column: Received, zone: UTC}"),
+        (["2020-07-26 04:00:00", "2020-07-27 04:00:01"], "Received"),
+        (["7/6/2020 4:00:00 PM", "12/26/2020 11:15:00 AM"], '{column: Received, format: "%m/%d/%Y %I:%M:%S %p"}'),
+        (["2020-07-26 04:00:00-05", "2020-07-27 04:00:01-05"], "\"regexp_replace(Received, ' ?(Z|[+-]\\\\d\\\\d(:?\\\\d\\\\d)?)$', '')\""),
+    ],
+)  # fmt: skip
+def test_times_are_written_by_their_form_and_accepted(settings, tmp_path, texts, said):
+    found = [{"Incident Number": str(i), "Received": t, "Call Type": "NOISE"} for i, t in enumerate(texts)]
+    path = write(tmp_path / "cad_1.csv", found)
+    draft = new_agency(settings, "mytown", [path], tmp_path / "agencies", zone="America/Denver")
+    assert f"          received_at: {said}  # guess" in (draft.folder / "agency.yml").read_text(encoding="utf-8")
+    report = check_files(settings, load_agency(draft.folder), [Source(path, path.name)], "files given")
+    assert report.entities[0].accepted == 2
 
 
 def test_a_draft_never_writes_over_a_folder(crisis, tmp_path):
@@ -240,6 +330,22 @@ def test_times_of_every_form_come_out_right(settings, tmp_path):
     assert [e.accepted for e in report.entities] == [4, 4]
     assert report.entities[0].months == {"2024-03": 4}
     assert {i.valid for i in report.intervals} == {4}
+
+
+def test_times_of_day_that_share_one_date_pass_midnight(settings, tmp_path):
+    found = [{"Call Number": str(i), "Call Date": f"05/{i + 1:02d}/2024", "Call Time": "23:50:00", "Closed Time": "00:20:00",
+              "Nature Code": "NOISE", "Report Race": "W"} for i in range(20)]  # fmt: skip
+    path = write(tmp_path / "cad_1.csv", found)
+    draft = new_agency(settings, "mytown", [path], tmp_path / "agencies", zone="America/Denver")
+    agency = load_agency(draft.folder)
+    said = agency.feeds["cad"].entities["incident"]
+    assert said.one_date == ("received_at", "closed_at")
+    assert said.fields["closed_at"] == FieldMapping(date="Call Date", time="Closed Time", format="%m/%d/%Y %H:%M:%S")
+    assert "report_number" not in said.fields
+    assert agency.columns == {"Report Race": "sensitive"}
+    report = check_files(settings, agency, [Source(path, path.name)], "files given")
+    assert [(i.rule, i.rows) for i in report.imputed] == [("midnight_rollover", 20)]
+    assert report.intervals[0].valid == 20
 
 
 def test_placeholders_are_found(settings, tmp_path):
@@ -347,7 +453,13 @@ def test_check_finds_what_was_planted(settings, mytown, tmp_path):
     assert sum(t.at_open for t in report.tiers) == sum(t.at_close for t in report.tiers) == 99
     assert next(t for t in report.tiers if t.tier == "1").at_close == 97
     assert not report.fits
-    assert check_files(settings, load_agency(mytown), [Source(path, path.name)], "files", ["incident.cancelled"]).fits
+    said = (mytown / "agency.yml").read_text(encoding="utf-8")
+    (mytown / "agency.yml").write_text(
+        said.replace("      incident:\n", "      incident:\n        lacks: [cancelled]\n")
+    )
+    lacking = check_files(settings, load_agency(mytown), [Source(path, path.name)], "files")
+    assert lacking.fits
+    assert "said to be lacking: cancelled" in "\n".join(report_lines(lacking))
 
     said = "\n".join(report_lines(report)) + report_page(report) + json.dumps(report.as_dict())
     for secret in ("Zebulon", "Quartermaine", "noon, says"):
@@ -360,6 +472,86 @@ def test_more_rejects_than_a_twentieth_do_not_fit(crisis, mytown, tmp_path):
     assert code == 1
     assert "10.0% of the rows are rejected" in said
     assert "cad_1.csv: not_a_time at incident.received_at: 6 row(s): 1, 2, 3, 4, 5, 6" in said
+
+
+def remap(folder: Path, *changes: tuple[str, str]) -> None:
+    path = folder / "agency.yml"
+    text = path.read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+
+
+def test_each_of_several_codes_is_counted(settings, mytown, tmp_path):
+    fields = (
+        "fields: {force_event_number: Number, occurred_at: Received, force_type_codes: {column: Types, separator: ';'}}"
+    )
+    remap(mytown, ("      incident:\n", f"      force_event:\n        {fields}\n      incident:\n"))
+    (mytown / "codes").mkdir()
+    lists = "local_code,standard_code,match\nTASER,conducted_energy_device,exact\nHAND.*,hands_on,regex\n"
+    known = set(code_list("force_type"))
+    lists = lists.replace("conducted_energy_device", sorted(known)[0]).replace("hands_on", sorted(known)[1])
+    (mytown / "codes" / "force_type.csv").write_text(lists, encoding="utf-8")
+    path = write(tmp_path / "cad_1.csv", calls(10, Types="TASER; ZAP;HANDS"))
+    report = check_files(settings, load_agency(mytown), [Source(path, path.name)], "files given")
+    (codes,) = (c for c in report.codes if c.entity == "force_event")
+    assert (codes.field, codes.shown) == ("force_type_codes", [("ZAP", 10)])
+
+
+def test_lists_and_groups_are_counted_as_a_run_counts_them(settings, mytown, tmp_path):
+    each = """      unit_response:
+        each: string_split(Units, ' ')
+        fields:
+          incident_number: Number
+          unit_number: split_part(item, '=', 1)
+          response_scope_code: "'unit'"
+          on_scene_at: left(Received, 10) || ' ' || split_part(item, '=', 2)
+      contact:
+        group: [Priority]
+        fields: {contact_number: min(Number), occurred_at: min(Received)}
+      incident:
+"""
+    remap(mytown, ("      incident:\n", each))
+    path = write(tmp_path / "cad_1.csv", calls(10, Units="E11=14:02:10 M3=14:05:44 E9=soon"))
+    report = check_files(settings, load_agency(mytown), [Source(path, path.name)], "files given")
+    counts = {e.entity: (e.rows, e.accepted, e.rejected, e.folded, e.not_applicable) for e in report.entities}
+    assert counts["unit_response"] == (30, 20, 10, 0, 0)
+    assert counts["contact"] == (10, 1, 0, 9, 0)
+    assert counts["incident"] == (10, 10, 0, 0, 0)
+
+
+def test_a_snapshot_that_shrank_and_short_lines_are_told(settings, mytown, tmp_path):
+    remap(mytown, ("    format: csv\n", "    format: csv\n    snapshot: complete\n    max_shrink: 0.1\n    ragged: pad\n"
+                   "    version: {file_name: 'cad_(\\d)'}\n"))  # fmt: skip
+    files = [write(tmp_path / f"cad_{n}.csv", calls(size)) for n, size in ((3, 30), (1, 60), (2, 58))]
+    files[1].write_text(files[1].read_text(encoding="utf-8").replace(",rain\n", "\n", 4), encoding="utf-8")
+    report = check_files(settings, load_agency(mytown), [Source(p, p.name) for p in files], "files given")
+    first, second, third = report.files
+    assert (first.file, first.padded, first.told) == ("cad_1.csv", 4, "")
+    assert "2 rows fewer than the 60" in second.told
+    assert "snapshot_shrank" in third.told
+    assert report.entities[0].accepted == 118  # a run does not take in the third
+    assert report.fits
+    said = "\n".join(report_lines(report))
+    assert "4 short line(s) filled up" in said
+    assert "snapshot_shrank" in said
+    assert "snapshot_shrank" in report_page(report)
+
+
+def test_times_that_are_imputed_are_counted_by_rule(settings, mytown, tmp_path):
+    remap(mytown, ("        fields:\n", "        one_date: [received_at, closed_at]\n        fields:\n"))
+    found = calls(10, Received="2024-01-01 23:50:00", Closed="2024-01-01 00:20:00")
+    found[0] |= {"Received": "2024-11-03 01:30:00", "Closed": "2024-11-03 05:00:00"}
+    path = write(tmp_path / "cad_1.csv", [{**r, "Number": str(i)} for i, r in enumerate(found)])
+    report = check_files(settings, load_agency(mytown), [Source(path, path.name)], "files given")
+    assert {(i.field, i.rule): i.rows for i in report.imputed} == {
+        ("closed_at", "midnight_rollover"): 9,
+        ("received_at", "dst_ambiguous"): 1,
+    }
+    assert report.intervals[0].valid == 10
+    assert "midnight_rollover: 9 row(s)" in "\n".join(report_lines(report))
+    assert "midnight_rollover" in report_page(report)
 
 
 def test_codes_that_a_draft_left_undecided_are_not_mapped(settings, mytown, tmp_path):

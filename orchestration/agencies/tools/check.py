@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +16,17 @@ import duckdb
 
 from orchestration.agencies.tools import reading
 from orchestration.agencies.tools.code_guess import NO_GUESS
-from orchestration.agencies.tools.reading import RULES, Agency, AgencyError, Refusal, Source, name, text
+from orchestration.agencies.tools.reading import (
+    RULES,
+    Agency,
+    AgencyError,
+    Feed,
+    Refusal,
+    Source,
+    name,
+    source_sql,
+    text,
+)
 from orchestration.agencies.tools.words import identifying_reason
 from orchestration.settings import Settings
 from orchestration.standard import Entity, Field, code_list, code_table
@@ -26,10 +36,17 @@ CODES = 40  # unmapped codes shown of a field
 CODE_LENGTH = 60
 DAY = 86_400
 MOST_REJECTED = 0.05
+IMPUTED = {
+    "midnight_rollover": "a day was added, for the order of events proves that midnight passed",
+    "dst_by_order": "in an hour that the clock shows twice or skips; the order of events decided it",
+    "dst_ambiguous": "in an hour that the clock shows twice; taken for the later",
+    "dst_skipped": "in an hour that the clock skips; taken for the later",
+}
 DO = {
     "required": "correct the row or the mapping",
-    "not_a_time": "change the expression, or list the text under `missing`",
+    "not_a_time": "give a `format`, change the expression, or list the text under `missing`",
     "not_a_number": "change the expression, or list the text under `missing`",
+    "not_a_date": "give a `format`, change the expression, or list the text under `missing`",
     "not_an_answer": "add the word to codes/answer.csv",
     "month_out_of_range": "usually a placeholder date: list it under `missing_by_column`",
     "line_malformed": "correct the export: quoting, or columns that are dropped",
@@ -38,24 +55,34 @@ DO = {
 
 @dataclass
 class FileResult:
-    """One file: its feed (or ''), rows, malformed rows, and why it cannot be used, if it cannot."""
+    """One file: its feed (or '') and variant, rows, malformed rows, short lines filled up.
+
+    problem: why it cannot be used, if it cannot. told: of a snapshot, by how much it shrank.
+    """
 
     file: str
     feed: str
+    variant: str = ""
     rows: int = 0
     malformed: int = 0
+    padded: int = 0
     problem: str = ""
+    told: str = ""
 
 
 @dataclass
 class EntityResult:
-    """Rows of one feed as rows of one entity; accepted, rejected and not applicable add up to rows."""
+    """Rows of one feed as rows of one entity; accepted, rejected, folded and not applicable add up to rows.
+
+    With `each`, rows are the items of the lists. folded: rows that `group` makes one of.
+    """
 
     feed: str
     entity: str
     rows: int = 0
     accepted: int = 0
     rejected: int = 0
+    folded: int = 0
     not_applicable: int = 0
     folds: bool = False
     keys: int = 0
@@ -120,6 +147,21 @@ class Interval:
 
 
 @dataclass
+class Imputed:
+    """Accepted rows whose time is not as sent, or not certain, by field and rule."""
+
+    feed: str
+    entity: str
+    field: str
+    rule: str
+    rows: int
+
+    @property
+    def meaning(self) -> str:
+        return IMPUTED.get(self.rule, self.rule)
+
+
+@dataclass
 class Tier:
     """Rows by behavioral-health tier of the call type at open and close; None where the field is not mapped."""
 
@@ -132,7 +174,7 @@ class Tier:
 
 @dataclass
 class Unmapped:
-    """A field that the standard wants and the feed does not map; lacking: the caller says the source has none."""
+    """A field that the standard wants and the feed does not map; lacking: agency.yml says the source has none."""
 
     feed: str
     entity: str
@@ -155,6 +197,7 @@ class Report:
     rejects: list[Rejects] = field(default_factory=list)
     codes: list[UnmappedCodes] = field(default_factory=list)
     intervals: list[Interval] = field(default_factory=list)
+    imputed: list[Imputed] = field(default_factory=list)
     unclassed: dict[str, list[str]] = field(default_factory=dict)
     tiers: list[Tier] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -178,14 +221,15 @@ class _Tally:
     codes: dict[str, Counter] = field(default_factory=lambda: defaultdict(Counter))
     intervals: dict[tuple[str, str], Interval] = field(default_factory=dict)
     tiers: dict[str, Counter] = field(default_factory=dict)
+    imputed: Counter = field(default_factory=Counter)
 
 
-def check_files(
-    settings: Settings, agency: Agency, sources: Sequence[Source], where: str, lacks: Collection[str] = ()
-) -> Report:
-    """Checks an agency's mapping over files. where: what the files are, in words. lacks: `entity.field` that the
-    source does not have. Raises AgencyError when the mapping itself is not valid."""
-    reading.check_agency(agency, (settings.first_month, settings.last_month))
+def check_files(settings: Settings, agency: Agency, sources: Sequence[Source], where: str) -> Report:
+    """Checks an agency's mapping over files. where: what the files are, in words.
+
+    Raises AgencyError when the mapping itself is not valid.
+    """
+    reading.check_agency(agency)
     report = Report(agency.id, str(agency.folder), where)
     by_feed: dict[str, list[Source]] = {}
     for source in sources:
@@ -200,120 +244,174 @@ def check_files(
             report.files.append(FileResult(source.label, "", problem=why))
             continue
         by_feed.setdefault(feed, []).append(source)
+    # A newer file of a feed is judged by the older ones, as in a run.
+    for feed, mine in by_feed.items():
+        mine.sort(key=lambda s: reading.version_of(agency, feed, s) or "")
+    newest = {f: mine[-1].path for f, mine in reading.landed_sources(settings, agency).items()}
+    newest |= {f: mine[-1].path for f, mine in by_feed.items()}
     with reading.scratch(settings) as con:
         con.execute("create temp table keys (feed varchar, entity varchar, file integer, id varchar, n bigint)")
         for feed_name in agency.feeds:
             if feed_name in by_feed:
-                _check_feed(settings, con, agency, feed_name, by_feed[feed_name], report)
+                _Check(settings, con, agency, feed_name, newest, report).run(by_feed[feed_name])
         _count_keys(con, report)
-    _presence(agency, report, by_feed, set(lacks))
+    _presence(agency, report)
     _judge(report)
     return report
 
 
-def _check_feed(settings, con, agency: Agency, feed_name: str, sources: Sequence[Source], report: Report) -> None:
-    standard, feed = reading.standard(), agency.feeds[feed_name]
-    results = {e: EntityResult(feed_name, e, folds=reading.folds(agency, feed_name, e)) for e in feed.entities}
-    tallies = {e: _Tally() for e in feed.entities}
-    known = {c.lower() for c in reading.feed_columns(agency, feed_name)} | {
-        c.lower() for c in reading.classed_columns(feed)
-    }
-    unclassed: dict[str, None] = {}
-    for number, source in enumerate(sources):
-        done = FileResult(source.label, feed_name)
-        report.files.append(done)
-        try:
-            rows, malformed = reading.load_file(con, source.path, feed)
-            header = reading.columns_of_file(source.path, feed)
-        except Refusal as refusal:
-            done.problem = str(refusal)
-            continue
-        done.rows, done.malformed = rows, len(malformed)
-        unclassed |= dict.fromkeys(c for c in header if c.lower() not in known)
-        done.problem = reading.missing_columns(source.path, agency, feed_name)
-        if done.problem:
-            continue
-        if malformed:
-            report.rejects.append(
-                Rejects(feed_name, "", "line_malformed", "", source.label, len(malformed), malformed[:PLACES])
-            )
-        for entity_name, result in results.items():
-            entity = standard[entity_name]
-            result.rows += rows
+class _Check:
+    """The check of one feed's files, one after the other."""
+
+    def __init__(self, settings: Settings, con, agency: Agency, feed_name: str, newest: Mapping, report: Report):
+        self.settings, self.con, self.agency, self.feed_name = settings, con, agency, feed_name
+        self.newest, self.report, self.feed = newest, report, agency.feeds[feed_name]
+        entities = list(dict.fromkeys(e for layout in self.feed.layouts().values() for e in layout.entities))
+        self.results = {e: EntityResult(feed_name, e, folds=reading.folds(agency, feed_name, e)) for e in entities}
+        self.tallies = {e: _Tally() for e in entities}
+        self.unclassed: dict[str, None] = {}
+        self.seen: list[dict] = []  # files taken in, as a run notes them
+
+    def run(self, sources: Sequence[Source]) -> None:
+        standard, report = reading.standard(), self.report
+        for number, source in enumerate(sources):
+            done = FileResult(source.label, self.feed_name)
+            report.files.append(done)
             try:
-                _check_entity(
-                    settings, con, agency, feed_name, entity, source, number, result, tallies[entity_name], report
-                )
+                self._file(source, number, done)
+            except Refusal as refusal:
+                done.problem = str(refusal)
+        report.unclassed[self.feed_name] = list(self.unclassed)
+        report.entities += self.results.values()
+        for entity_name, tally in self.tallies.items():
+            report.intervals += tally.intervals.values()
+            report.codes += _unmapped_codes(self.agency, self.feed_name, standard[entity_name], tally)
+            report.tiers += _tiers(self.feed_name, entity_name, tally)
+            report.imputed += [
+                Imputed(self.feed_name, entity_name, *said.split(":", 1), n)
+                for said, n in sorted(tally.imputed.items())
+            ]
+
+    def _file(self, source: Source, number: int, done: FileResult) -> None:
+        """Checks one file. Raises Refusal when it cannot be read."""
+        con, agency = self.con, self.agency
+        header = reading.columns_of_file(source.path, self.feed)
+        layout = reading.layout_of(agency, self.feed_name, header)
+        done.variant = reading.layout_name(agency, self.feed_name, header)
+        known = reading.named_columns(agency, self.feed_name, layout)
+        self.unclassed |= dict.fromkeys(c for c in header if c.lower() not in known)
+        reading.load_lookups(con, agency, layout, self.newest)
+        done.rows, malformed = reading.load_file(con, source.path, layout)
+        done.malformed, done.padded = len(malformed), reading.count_padded(con, layout)
+        done.problem = reading.missing_columns(source.path, agency, self.feed_name, layout)
+        if done.problem or self._has_shrunk(source, done):
+            return
+        if malformed:
+            self.report.rejects.append(
+                Rejects(self.feed_name, "", "line_malformed", "", source.label, len(malformed), malformed[:PLACES])
+            )
+        for entity_name, said in layout.entities.items():
+            entity, result = reading.standard()[entity_name], self.results[entity_name]
+            records, folds = done.rows, 0
+            try:
+                applies = self._entity(layout, entity, source, number) + len(malformed)
+                if said.each or said.group:
+                    pieces = len(malformed) + reading.pieces(con, agency, self.feed_name, entity_name, layout)
+                    records, folds = (pieces, 0) if said.each else (done.rows, pieces - applies)
             except duckdb.Error as error:
-                done.problem = _failed(settings, con, agency, feed_name, entity, source, error)
+                done.problem = self._failed(layout, entity, source, error)
                 continue
+            result.rows += records
             result.rejected += len(malformed)
+            result.folded += folds
+            result.not_applicable += records - applies - folds
             con.execute("drop table if exists mapped")
-        for result in results.values():
-            result.not_applicable = result.rows - result.accepted - result.rejected
-    report.unclassed[feed_name] = list(unclassed)
-    report.entities += results.values()
-    for entity_name, tally in tallies.items():
-        report.intervals += tally.intervals.values()
-        report.codes += _unmapped_codes(agency, feed_name, standard[entity_name], tally)
-        report.tiers += _tiers(feed_name, entity_name, tally)
 
+    def _has_shrunk(self, source: Source, done: FileResult) -> bool:
+        """Whether a run would refuse the snapshot for being smaller than the one before; tells of any that shrank."""
+        version = reading.version_of(self.agency, self.feed_name, source) or ""
+        entry = {"feed": self.feed_name, "version": version, "rows": done.rows}
+        before = max((e for e in self.seen if e["version"] < version), key=lambda e: e["version"], default=None)
+        if self.feed.snapshot != "none" and before and done.rows < before["rows"]:
+            done.told = f"the snapshot has {before['rows'] - done.rows:,} rows fewer than the {before['rows']:,} of the one before"
+        refusal = reading.shrunk(self.feed, entry, self.seen)
+        if refusal:
+            done.told = f"a run refuses it: {refusal}"
+        else:
+            self.seen.append(entry)
+        return refusal is not None
 
-def _failed(settings, con, agency, feed_name, entity: Entity, source: Source, error: duckdb.Error) -> str:
-    """Which expression failed on which row; DuckDB's own words may quote the row and are left out."""
-    failing, row = reading.failing_field(settings, con, agency, feed_name, entity, source)
-    at = f"{entity.name}.{failing}" if failing else entity.name
-    return (
-        f"mapping_failed: the expression of {at} failed{f' on row {row:,}' if row else ''} ({type(error).__name__})."
-        " Use try_cast and try_strptime in agency.yml, so that one bad row is rejected alone."
-    )
+    def _failed(self, layout: Feed, entity: Entity, source: Source, error: duckdb.Error) -> str:
+        """Which expression failed on which row; DuckDB's own words may quote the row and are left out."""
+        failing, row = reading.failing_field(
+            self.settings, self.con, self.agency, self.feed_name, layout, entity, source
+        )
+        at = f"{entity.name}.{failing}" if failing else entity.name
+        return (
+            f"mapping_failed: the expression of {at} failed{f' on row {row:,}' if row else ''} ({type(error).__name__})."
+            " Use try_cast and try_strptime in agency.yml, so that one bad row is rejected alone."
+        )
 
+    def _entity(self, layout: Feed, entity: Entity, source: Source, number: int) -> int:
+        """Maps the file's rows to one entity and adds what is seen to the result; returns the records made of them.
 
-def _check_entity(
-    settings, con, agency, feed_name, entity: Entity, source, number, result, tally: _Tally, report
-) -> None:
-    """Maps the file's rows to one entity and adds what is seen to the result. Raises duckdb.Error."""
-    sql = reading.entity_sql(settings, con, agency, feed_name, entity, source)
-    have = reading.columns_of(con, sql)
-    fields = reading.mapped_fields(agency, feed_name, entity)
-    coded = [f for f in fields if f.kind == "code" and f"{f.stem}_local" in have]
-    steps = [f for s in entity.sequence for f in fields if f.name == s and f.name in have]
-    wanted = ["_broken", "source_row", "month", entity.id, *(f.name for f in steps)]
-    wanted += [c for f in coded for c in (f.name, f"{f.stem}_local")]
-    # Every mapped column is computed, so that an expression that fails on a row is found here and not in the run.
-    rest = sorted(have - set(wanted) - {"_version"})
-    probe = f"hash({', '.join(name(c) for c in rest)}) as _probe" if rest else "0 as _probe"
-    con.execute(
-        f"create or replace temp table mapped as select {', '.join(name(c) for c in wanted)}, {probe} from ({sql})"
-    )
-    good = "from mapped where _broken is null"
-    (applies,) = con.execute("select count(distinct source_row) from mapped").fetchone()
-    broken = con.execute(
-        "select _broken, count(distinct source_row), list_slice(list_sort(list_distinct(list(source_row))), 1, ?)"
-        " from mapped where _broken is not null group by 1 order by 2 desc, 1",
-        [PLACES],
-    ).fetchall()
-    (rejected,) = con.execute("select count(distinct source_row) from mapped where _broken is not null").fetchone()
-    result.accepted += applies - rejected
-    result.rejected += rejected
-    for said, count, rows in broken:
-        rule, _, field_name = said.partition(":")
-        report.rejects.append(Rejects(feed_name, entity.name, rule, field_name, source.label, count, list(rows)))
-    for month, n in con.execute(f"select month, count(*) {good} group by 1").fetchall():
-        result.months[month] = result.months.get(month, 0) + n
-    con.execute(
-        f"insert into keys select {text(feed_name)}, {text(entity.name)}, {number}, {entity.id}, count(*) {good} group by {entity.id}"
-    )
-    for f in coded:
-        said = con.execute(
-            f"select {f.stem}_local, count(*) {good} and {f.name} = 'other' and {f.stem}_local is not null group by 1"
+        Raises duckdb.Error.
+        """
+        con, result, tally = self.con, self.results[entity.name], self.tallies[entity.name]
+        feed_name, report = self.feed_name, self.report
+        sql = reading.entity_sql(self.settings, con, self.agency, feed_name, layout, entity, source)
+        have = reading.columns_of(con, sql)
+        fields = reading.mapped_fields(layout, entity)
+        coded = [f for f in fields if f.kind in ("code", "codes") and f"{f.stem}_local" in have]
+        steps = [f for s in entity.sequence for f in fields if f.name == s and f.name in have]
+        wanted = ["_broken", "source_row", "month", "stamp_imputed", entity.id, *(f.name for f in steps)]
+        wanted += [c for f in coded for c in (f.name, f"{f.stem}_local")]
+        # Every mapped column is computed, so that an expression that fails on a row is found here and not in the run.
+        rest = sorted(have - set(wanted) - {"_version"})
+        probe = f"hash({', '.join(name(c) for c in rest)}) as _probe" if rest else "0 as _probe"
+        con.execute(
+            f"create or replace temp table mapped as select {', '.join(name(c) for c in wanted)}, {probe} from ({sql})"
+        )
+        good = "from mapped where _broken is null"
+        (applies,) = con.execute("select count(*) from mapped").fetchone()
+        broken = con.execute(
+            "select _broken, count(*), list_slice(list_sort(list_distinct(list(source_row))), 1, ?)"
+            " from mapped where _broken is not null group by 1 order by 2 desc, 1",
+            [PLACES],
         ).fetchall()
-        tally.codes[f.name].update(dict(said))
+        rejected = sum(n for _, n, _ in broken)
+        result.accepted += applies - rejected
+        result.rejected += rejected
+        for said, count, rows in broken:
+            rule, _, field_name = said.partition(":")
+            report.rejects.append(Rejects(feed_name, entity.name, rule, field_name, source.label, count, list(rows)))
+        for month, n in con.execute(f"select month, count(*) {good} group by 1").fetchall():
+            result.months[month] = result.months.get(month, 0) + n
+        con.execute(
+            f"insert into keys select {text(feed_name)}, {text(entity.name)}, {number}, {entity.id}, count(*) {good} group by {entity.id}"
+        )
+        for f in coded:
+            self._codes(layout, entity, f, good, tally)
+        imputed = f"select unnest(string_split(stamp_imputed, ',')) as said {good} and stamp_imputed <> ''"
+        tally.imputed.update(dict(con.execute(f"select said, count(*) from ({imputed}) group by 1").fetchall()))
+        for start, end in pairwise(steps):
+            _add_interval(con, good, feed_name, entity, start, end, tally)
+        return applies
+
+    def _codes(self, layout: Feed, entity: Entity, f: Field, good: str, tally: _Tally) -> None:
+        """Counts the local codes of a field that became `other`: whole texts, or the items of one with several."""
+        con, local = self.con, f"{f.stem}_local"
+        if f.kind == "codes":
+            mark = text(layout.entities[entity.name].fields[f.name].separator)
+            other = f"list_contains(string_split({f.name}, '|'), 'other')"
+            items = f"select source_row, unnest(list_distinct(list_transform(string_split({local}, {mark}), lambda part: trim(part)))) as said"
+            counted = f"select said, count(*) from ({items} {good} and {other}) where said <> '' group by 1"
+        else:
+            counted = f"select {local}, count(*) {good} and {f.name} = 'other' and {local} is not null group by 1"
+        tally.codes[f.name].update(dict(con.execute(counted).fetchall()))
         if f.code_list == "call_type" and f.name in ("call_type_initial_code", "call_type_final_code"):
             found = con.execute(f"select {f.name}, count(*) {good} group by 1").fetchall()
             tally.tiers.setdefault(f.name, Counter()).update(dict(found))
-    for start, end in pairwise(steps):
-        _add_interval(con, good, feed_name, entity, start, end, tally)
 
 
 def _add_interval(con, good: str, feed_name: str, entity: Entity, start: Field, end: Field, tally: _Tally) -> None:
@@ -332,20 +430,12 @@ _LIKE_A_PERSON = re.compile(r"\d{3}.?\d{3}.?\d{4}|@|\d{3}-\d{2}-\d{4}")
 
 def _unmapped_codes(agency: Agency, feed_name: str, entity: Entity, tally: _Tally) -> list[UnmappedCodes]:
     out = []
-    fields = agency.feeds[feed_name].entities[entity.name].fields
     for field_name, counts in tally.codes.items():
         f = entity.field(field_name)
-        rows = agency.codes.get(f.code_list)
-        # A draft's codes that nobody decided yet are `other` for want of a guess, not by choice.
-        known = (
-            {r.local_code for r in rows if not r.note.startswith(NO_GUESS)}
-            if rows is not None
-            else set(code_list(f.code_list))
-        )
-        left = {c: n for c, n in counts.items() if c not in known}
+        left = {c: n for c, n in counts.items() if not _is_decided(agency, f.code_list, c)}
         if not left:
             continue
-        why = why_hidden_codes(f, str(fields[field_name]), left)
+        why = why_hidden_codes(agency, feed_name, entity, f, left)
         shown = (
             [] if why else [(short_code(c), n) for c, n in sorted(left.items(), key=lambda c: (-c[1], c[0]))[:CODES]]
         )
@@ -355,12 +445,35 @@ def _unmapped_codes(agency: Agency, feed_name: str, entity: Entity, tally: _Tall
     return out
 
 
-def why_hidden_codes(f: Field, expression: str, left: dict[str, int]) -> str:
+def _is_decided(agency: Agency, list_name: str, local: str) -> bool:
+    """Whether somebody decided on a local code; a draft's row without a guess is `other` for want of one."""
+    rows = agency.codes.get(list_name)
+    if rows is None:
+        return local in code_list(list_name)
+    exact = next((r for r in rows if r.match == "exact" and r.local_code == local), None)
+    if exact:
+        return not exact.note.startswith(NO_GUESS)
+    return any(r.match == "regex" and _fits_pattern(r.local_code, local) for r in rows)
+
+
+def _fits_pattern(pattern: str, local: str) -> bool:
+    try:
+        return re.fullmatch(pattern, local) is not None
+    except re.error:
+        return False  # DuckDB reads patterns that Python does not; the code is then shown, as other
+
+
+def why_hidden_codes(agency: Agency, feed_name: str, entity: Entity, f: Field, left: Mapping[str, int]) -> str:
     """Why local codes of a field are not shown: they could tell of a person."""
     if f.is_identifying:
         return "the field is identifying"
-    names = re.findall(r'"([^"]+)"|([A-Za-z_]\w*)', re.sub(r"'[^']*'", "", expression))
-    if any(identifying_reason(a or b) for a, b in names):
+    mapped = (layout.entities.get(entity.name) for layout in agency.feeds[feed_name].layouts().values())
+    expression = " ".join(source_sql(said.fields[f.name]) for said in mapped if said and f.name in said.fields)
+    names = [a or b for a, b in re.findall(r'"([^"]+)"|([A-Za-z_]\w*)', re.sub(r"'[^']*'", "", expression))]
+    classed = {c.lower() for c, kind in agency.columns.items() if kind == "identifying"}
+    if any(n.lower() in classed for n in names):
+        return "it is filled from a column that agency.yml classes as identifying"
+    if any(identifying_reason(n) for n in names):
         return "it is filled from a column whose header tells of a person or place"
     if any(_LIKE_A_PERSON.search(c) for c in left):
         return "texts among them look like phone numbers or e-mail addresses"
@@ -405,24 +518,25 @@ def _count_keys(con: duckdb.DuckDBPyConnection, report: Report) -> None:
             result.keys, result.repeated_keys, result.extra_rows, result.keys_in_several_files = found
 
 
-def _presence(agency: Agency, report: Report, feeds: Collection[str], lacks: set[str]) -> None:
+def _presence(agency: Agency, report: Report) -> None:
     """Required and conditional fields that no feed of the agency maps for an entity, named once an entity."""
     standard = reading.standard()
     mapped: dict[str, set[str]] = defaultdict(set)
+    lacks: dict[str, set[str]] = defaultdict(set)
     first: dict[str, str] = {}
     for feed_name, feed in agency.feeds.items():
-        for entity_name in feed.entities:
-            mapped[entity_name] |= {f.name for f in reading.mapped_fields(agency, feed_name, standard[entity_name])}
-            first.setdefault(entity_name, feed_name)
+        for layout in feed.layouts().values():
+            for entity_name, said in layout.entities.items():
+                mapped[entity_name] |= set(said.fields)
+                lacks[entity_name] |= set(said.lacks)
+                first.setdefault(entity_name, feed_name)
     for entity_name, have in mapped.items():
         for f in standard[entity_name].fields:
             if f.name not in have and f.presence in ("required", "conditional"):
-                at = f"{entity_name}.{f.name}"
+                said = f.name in lacks[entity_name]
                 report.unmapped.append(
-                    Unmapped(first[entity_name], entity_name, f.name, f.presence, f.condition or "", at in lacks)
+                    Unmapped(first[entity_name], entity_name, f.name, f.presence, f.condition or "", said)
                 )
-    for at in sorted(lacks - {f"{u.entity}.{u.field}" for u in report.unmapped}):
-        report.problems.append(f"--lacks {at}: no such unmapped field; write entity.field as under `fields not mapped`")
 
 
 def _judge(report: Report) -> None:
@@ -441,7 +555,7 @@ def _judge(report: Report) -> None:
     for u in report.unmapped:
         if u.presence == "required" and not u.lacking:
             report.problems.append(
-                f"{u.entity}.{u.field}: required, and not mapped; map it, or say --lacks {u.entity}.{u.field} if the source has none"
+                f"{u.entity}.{u.field}: required, and not mapped; map it, or if the source has none write `lacks: [{u.field}]` under {u.entity} in agency.yml"
             )
 
 

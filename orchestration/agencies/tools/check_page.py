@@ -88,11 +88,11 @@ def report_page(report: Report) -> str:
     parts = [
         _verdict(report),
         _section("Files", "Rows in each file, the header not counted.", _table(
-            ("file", "feed", "rows", "malformed lines", "problem"),
-            [(f.file, f.feed or "none", f.rows, f.malformed, f.problem or "none") for f in report.files])),
-        _section("Rows by entity", "One row of a file may fill several entities. Accepted, rejected and not applicable add up to the rows.",
-                 _table(("feed", "entity", "rows", "accepted", "rejected", "rejected, of those that apply", "not applicable"),
-                        [(e.feed, e.entity, e.rows, e.accepted, e.rejected, share(e.rejected, e.accepted + e.rejected), e.not_applicable)
+            ("file", "feed", "variant", "rows", "malformed lines", "short lines filled up", "problem"),
+            [(f.file, f.feed or "none", f.variant or "none", f.rows, f.malformed, f.padded, f.problem or f.told or "none") for f in report.files])),
+        _section("Rows by entity", "One row of a file may fill several entities. Accepted, rejected, folded and not applicable add up to the rows.",
+                 _table(("feed", "entity", "rows", "accepted", "rejected", "rejected, of those that apply", "folded", "not applicable"),
+                        [(e.feed, e.entity, e.rows, e.accepted, e.rejected, share(e.rejected, e.accepted + e.rejected), e.folded, e.not_applicable)
                          for e in report.entities]) if report.entities else ""),
         _section("Fields not mapped", "Fields that the data standard requires, always or under a condition, and that no feed maps.",
                  _table(("entity", "field", "needed", "condition"),
@@ -104,6 +104,9 @@ def report_page(report: Report) -> str:
                           row_numbers(r.rows, r.count), r.remedy) for r in report.rejects]) if report.rejects else ""),
         _section("Codes not mapped", "Local codes without a row in codes/<list>.csv, or with one that says decide; they become “other”. Counts are rows.", _codes(report)),
         _section("Intervals", f"Time from one mapped field to the next, over accepted rows. Valid is 0 to {DAY // 3600} hours.", _intervals(report)),
+        _section("Times imputed", "Accepted rows whose time is not as sent, or not certain.",
+                 _table(("field", "rule", "rows", "meaning"), [(_code(f"{i.entity}.{i.field}"), i.rule, i.rows, i.meaning) for i in report.imputed])
+                 if report.imputed else ""),
         _section("Keys", "Of accepted rows. A key that a feed repeats is folded if it says rows: many; otherwise one row wins.",
                  _table(("feed", "entity", "keys", "repeated in a file", "rows too many", "in several files", "repeats are"),
                         [(e.feed, e.entity, e.keys, e.repeated_keys, e.extra_rows, e.keys_in_several_files,

@@ -32,6 +32,7 @@ def report_lines(report: Report) -> Iterator[str]:
     yield from _rejects(report)
     yield from _codes(report)
     yield from _intervals(report)
+    yield from _imputed(report)
     yield from _keys(report)
     yield from _months(report)
     yield from _unclassed(report)
@@ -59,17 +60,24 @@ def _table(rows: list[tuple], numbers_from: int = 1) -> Iterator[str]:
 def _files(report: Report) -> Iterator[str]:
     yield ""
     yield "files by feed"
-    yield from _table([("file", "feed", "rows"), *((f.file, f.feed or "none", f.rows) for f in report.files)], 2)
+    rows = [
+        (f.file, (f.feed or "none") + (f", variant {f.variant}" if f.variant else ""), f.rows) for f in report.files
+    ]
+    yield from _table([("file", "feed", "rows"), *rows], 2)
+    for f in report.files:
+        if f.padded:
+            yield f"  {f.file}: {f.padded:,} short line(s) filled up"
+        if f.told:
+            yield f"  {f.file}: {f.told}"
 
 
 def _entities(report: Report) -> Iterator[str]:
     if report.entities:
         yield ""
         yield "rows by entity"
-        head = ("feed", "entity", "rows", "accepted", "rejected", "not applicable")
-        yield from _table(
-            [head, *((e.feed, e.entity, e.rows, e.accepted, e.rejected, e.not_applicable) for e in report.entities)], 2
-        )
+        head = ("feed", "entity", "rows", "accepted", "rejected", "folded", "not applicable")
+        rows = [(e.feed, e.entity, e.rows, e.accepted, e.rejected, e.folded, e.not_applicable) for e in report.entities]
+        yield from _table([head, *rows], 2)
 
 
 def _presence(report: Report) -> Iterator[str]:
@@ -124,6 +132,15 @@ def _intervals(report: Report) -> Iterator[str]:
         parts = (share(n, i.rows) for n in (i.valid, i.missing, i.negative, i.over_a_day))
         rows.append((i.entity, i.start, i.end, i.rows, *parts))
     yield from _table(rows, 3)
+
+
+def _imputed(report: Report) -> Iterator[str]:
+    if not report.imputed:
+        return
+    yield ""
+    yield "times that are not as sent, or not certain (accepted rows)"
+    for i in report.imputed:
+        yield f"  {i.entity}.{i.field}: {i.rule}: {i.rows:,} row(s), {i.meaning}"
 
 
 def _keys(report: Report) -> Iterator[str]:

@@ -12,7 +12,7 @@ import duckdb
 from orchestration.agencies.tools import reading
 from orchestration.agencies.tools.check import CODES, short_code, why_hidden_codes
 from orchestration.agencies.tools.profile import profile_columns
-from orchestration.agencies.tools.reading import Agency, Refusal, Source, text
+from orchestration.agencies.tools.reading import Agency, Feed, Refusal, Source, text
 from orchestration.settings import Settings
 from orchestration.standard import Entity
 
@@ -87,8 +87,10 @@ class _Seen:
 
 def diff_files(settings: Settings, agency: Agency, sources: Sequence[Source]) -> list[Difference]:
     """Compares each file with the last landed file of its feed. Raises AgencyError when the mapping is not valid."""
-    reading.check_agency(agency, (settings.first_month, settings.last_month))
+    reading.check_agency(agency)
     landed = reading.landed_sources(settings, agency)
+    newest = {feed: mine[-1].path for feed, mine in landed.items()}
+    newest |= {feed: s.path for s in sources if (feed := agency.feed_for(s.path.name))}
     out = []
     with reading.scratch(settings) as con:
         for source in sources:
@@ -105,8 +107,13 @@ def diff_files(settings: Settings, agency: Agency, sources: Sequence[Source]) ->
                 why = f"no file of feed {feed} is landed yet; `crisis run --agency {agency.id}` lands what lies in the drop folder"
                 out.append(Difference(source.label, feed, problem=why))
                 continue
+            if not agency.feeds[feed].entities:
+                out.append(
+                    Difference(source.label, feed, problem="it is a side table; only files with entities are compared")
+                )
+                continue
             try:
-                out.append(_diff_one(settings, con, agency, feed, source, landed[feed]))
+                out.append(_diff_one(settings, con, agency, feed, source, landed[feed], newest))
             except Refusal as refusal:
                 out.append(Difference(source.label, feed, problem=str(refusal)))
             except duckdb.Error as error:
@@ -115,19 +122,19 @@ def diff_files(settings: Settings, agency: Agency, sources: Sequence[Source]) ->
     return out
 
 
-def _diff_one(settings, con, agency: Agency, feed: str, source: Source, landed: Sequence[Source]) -> Difference:
+def _diff_one(settings, con, agency: Agency, feed: str, source: Source, landed: Sequence[Source], newest) -> Difference:
     standard = reading.standard()
     entity = standard[next(iter(agency.feeds[feed].entities))]
     last = landed[-1]
     con.execute("create or replace temp table seen_keys (side varchar, id varchar, monday date)")
-    new = _see(settings, con, agency, feed, source, "new")
-    old = _see(settings, con, agency, feed, last, "last")
+    new = _see(settings, con, agency, feed, source, "new", newest)
+    old = _see(settings, con, agency, feed, last, "last", newest)
     for earlier in landed[:-1]:
-        _keys_of(settings, con, agency, feed, entity, earlier, "earlier")
+        _keys_of(settings, con, agency, feed, entity, earlier, "earlier", newest)
     found = Difference(source.label, feed, last.label, rows=new.rows, last_rows=old.rows, entity=entity.name)
     found.rejected, found.last_rejected = new.rejected, old.rejected
     have, had = {c.lower() for c in new.header}, {c.lower() for c in old.header}
-    needed = {c.lower() for c in reading.feed_columns(agency, feed)}
+    needed = {c.lower() for c in reading.feed_columns(agency, feed, reading.layout_of(agency, feed, new.header))}
     found.added = [c for c in new.header if c.lower() not in had]
     found.lost = [c for c in old.header if c.lower() not in have]
     found.lost_mapped = [c for c in found.lost if c.lower() in needed]
@@ -142,35 +149,48 @@ def _diff_one(settings, con, agency: Agency, feed: str, source: Source, landed: 
     return found
 
 
-def _see(settings, con, agency: Agency, feed: str, source: Source, side: str) -> _Seen:
-    """Looks at one file: shapes of its columns, codes of its coded fields; its keys and weeks go to `seen_keys`."""
-    rows, _ = reading.load_file(con, source.path, agency.feeds[feed])
+def _load(con, agency: Agency, feed: str, source: Source, newest) -> tuple[int, list[str], Feed]:
+    """Makes `raw` of a file, with every column that the mapping names; returns its rows, header and layout."""
     header = reading.columns_of_file(source.path, agency.feeds[feed])
+    layout = reading.layout_of(agency, feed, header)
+    reading.load_lookups(con, agency, layout, newest)
+    rows, _ = reading.load_file(con, source.path, layout)
+    return rows, header, layout
+
+
+def _see(settings, con, agency: Agency, feed: str, source: Source, side: str, newest) -> _Seen:
+    """Looks at one file: shapes of its columns, codes of its coded fields; its keys and weeks go to `seen_keys`."""
+    rows, header, layout = _load(con, agency, feed, source, newest)
     kinds = {c.name: _KINDS.get(c.shape.kind, "") for c in profile_columns(con, header)}
     codes: dict[tuple[str, str], dict[str, int]] = {}
     rejected = 0
-    reading.fill_missing(con, agency, feed)
-    for number, entity_name in enumerate(agency.feeds[feed].entities):
+    reading.fill_missing(con, agency, feed, layout)
+    for number, (entity_name, said) in enumerate(layout.entities.items()):
         entity = reading.standard()[entity_name]
-        sql = reading.entity_sql(settings, con, agency, feed, entity, source)
+        sql = reading.entity_sql(settings, con, agency, feed, layout, entity, source)
         have = reading.columns_of(con, sql)
-        for f in reading.mapped_fields(agency, feed, entity):
+        for f in reading.mapped_fields(layout, entity):
             local = f"{f.stem}_local"
-            if f.kind == "code" and local in have:
-                said = con.execute(
-                    f"select {local}, count(*) from ({sql}) where {local} is not null group by 1"
+            if f.kind in ("code", "codes") and local in have:
+                mark = text(said.fields[f.name].separator)
+                item = local if f.kind == "code" else f"trim(unnest(string_split({local}, {mark})))"
+                found = con.execute(
+                    f"select said, count(*) from (select {item} as said from ({sql}) where {local} is not null)"
+                    " where said <> '' group by 1"
                 ).fetchall()
-                codes[entity_name, f.name] = dict(said)
+                codes[entity_name, f.name] = dict(found)
         if number == 0:
             _insert_keys(con, entity, sql, have, side)
             (rejected,) = con.execute(f"select count(*) from ({sql}) where _broken is not null").fetchone()
     return _Seen(rows, header, kinds, codes, rejected)
 
 
-def _keys_of(settings, con, agency: Agency, feed: str, entity: Entity, source: Source, side: str) -> None:
-    reading.load_file(con, source.path, agency.feeds[feed])
-    reading.fill_missing(con, agency, feed)
-    sql = reading.entity_sql(settings, con, agency, feed, entity, source)
+def _keys_of(settings, con, agency: Agency, feed: str, entity: Entity, source: Source, side: str, newest) -> None:
+    _, _, layout = _load(con, agency, feed, source, newest)
+    if entity.name not in layout.entities:
+        return
+    reading.fill_missing(con, agency, feed, layout)
+    sql = reading.entity_sql(settings, con, agency, feed, layout, entity, source)
     _insert_keys(con, entity, sql, reading.columns_of(con, sql), side)
 
 
@@ -256,9 +276,8 @@ def _code_changes(agency: Agency, feed: str, new: _Seen, old: _Seen) -> list[Cod
         gone = {c: n for c, n in was.items() if c not in now}
         if not fresh and not gone:
             continue
-        f = reading.standard()[entity_name].field(field_name)
-        expression = str(agency.feeds[feed].entities[entity_name].fields[field_name])
-        why = why_hidden_codes(f, expression, {**fresh, **gone})
+        entity = reading.standard()[entity_name]
+        why = why_hidden_codes(agency, feed, entity, entity.field(field_name), {**fresh, **gone})
         out.append(CodeChange(entity_name, field_name, _listed(fresh, why), _listed(gone, why), why))
     return out
 

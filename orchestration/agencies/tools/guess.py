@@ -8,9 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from orchestration.agencies.tools.profile import SIDE_TABLE_ROWS, Column, FileProfile
-from orchestration.agencies.tools.reading import ANSWER_WORDS
-from orchestration.agencies.tools.shapes import Shape, column_sql, joined_sql, time_sql
-from orchestration.agencies.tools.words import ALIASES, CUES, aliases, identifying_reason, likeness, words
+from orchestration.agencies.tools.reading import ANSWER_WORDS, FieldMapping
+from orchestration.agencies.tools.shapes import (
+    RESERVED,
+    Shape,
+    column_mapping,
+    column_sql,
+    joined_mapping,
+    time_mapping,
+)
+from orchestration.agencies.tools.words import ALIASES, CUES, SENSITIVE, aliases, identifying_reason, likeness, words
 from orchestration.standard import Entity, Field
 
 ENOUGH = 0.62  # likeness from which a header counts as naming a field
@@ -27,7 +34,7 @@ class Source:
     header: str
     shape: Shape
     columns: tuple[Column, ...]
-    joined: str = ""
+    joined: FieldMapping | None = None
 
     @property
     def first(self) -> Column:
@@ -36,28 +43,33 @@ class Source:
 
 @dataclass(frozen=True)
 class FieldGuess:
-    """A field's guessed expression and why; codes: the column whose texts are its local codes, if any.
+    """A field's guessed mapping and why; codes: the column whose texts are its local codes, if any.
 
-    is_usable: False where the column is named and the values do not fit, so that the line is written as a comment.
+    meanings: what a side table makes of these texts. is_usable: False where the column is named and the values do not fit, so that the line is written as a comment.
     """
 
     field: Field
-    expression: str
+    said: FieldMapping
     reason: str
     columns: tuple[str, ...] = ()
     codes: Column | None = None
     is_usable: bool = True
+    meanings: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
 class EntityGuess:
-    """An entity that a feed is guessed to fill. rows: one or many; where: its condition, if any."""
+    """An entity that a feed is guessed to fill. rows: one or many; where: its condition, if any.
+
+    one_date: times, in order, that share one printed date.
+    """
 
     entity: Entity
     rows: str
     why_rows: str
     fields: tuple[FieldGuess, ...]
     where: str = ""
+    one_date: tuple[str, ...] = ()
 
     @property
     def usable(self) -> tuple[FieldGuess, ...]:
@@ -72,7 +84,11 @@ class EntityGuess:
 
 @dataclass(frozen=True)
 class FeedGuess:
-    """Files with one header, and what they are guessed to be."""
+    """Files with one header, and what they are guessed to be.
+
+    variants: other layouts of the same feed, with the columns (`when`) that tell each. lookups: side tables it uses.
+    repeats: why its files are taken to repeat records, or ''; version: the pattern that reads a version off the names.
+    """
 
     name: str
     files: tuple[FileProfile, ...]
@@ -80,6 +96,19 @@ class FeedGuess:
     columns: tuple[Column, ...]
     entities: tuple[EntityGuess, ...]
     notes: tuple[str, ...] = ()
+    when: tuple[str, ...] = ()
+    variants: tuple[FeedGuess, ...] = ()
+    lookups: tuple[SideTable, ...] = ()
+    repeats: str = ""
+    version: str = ""
+
+    @property
+    def layouts(self) -> tuple[FeedGuess, ...]:
+        return (self, *self.variants)
+
+    @property
+    def all_files(self) -> tuple[FileProfile, ...]:
+        return tuple(f for layout in self.layouts for f in layout.files)
 
     @property
     def unmapped(self) -> list[Column]:
@@ -89,13 +118,20 @@ class FeedGuess:
 
 @dataclass(frozen=True)
 class SideTable:
-    """A small file that explains the codes of a column: code to description."""
+    """A small file that explains the codes of a column: code to description. name: of its own feed and lookup."""
 
     file: FileProfile
     feed: str
     column: str
     matched: int
     of: int
+    name: str = ""
+    pattern: str = ""
+
+    @property
+    def can_look_up(self) -> bool:
+        """Whether each code stands there once."""
+        return self.file.columns[0].is_unique
 
 
 # --- files to feeds
@@ -182,7 +218,7 @@ def group_files(profiles: Sequence[FileProfile]) -> list[list[FileProfile]]:
 
 
 def guess_feeds(
-    profiles: Sequence[FileProfile], standard: Mapping[str, Entity], zone: str
+    profiles: Sequence[FileProfile], standard: Mapping[str, Entity]
 ) -> tuple[list[FeedGuess], list[SideTable]]:
     """The feeds that the files are guessed to be, and the small files that explain codes of theirs."""
     groups = group_files(profiles)
@@ -192,33 +228,110 @@ def guess_feeds(
         large, small = groups, []
     feeds: list[FeedGuess] = []
     for group in large:
-        others = [p for p in profiles if p not in group]
         by_name = [[c for f in group for c in f.columns if c.name.lower() == h.lower()] for h in group[0].header]
         columns = tuple(_merged(same) for same in by_name)
-        entities = guess_entities(group[0].path.name, columns, standard, zone)
+        entities = guess_entities(group[0].path.name, columns, standard)
         name = _feed_name(group[0], entities, {f.name for f in feeds})
-        feeds.append(FeedGuess(name, tuple(group), _patterns(group, others), columns, entities))
-    feeds = [replace(f, notes=_variant_notes(f, feeds)) for f in feeds]
-    tables = [t for g in small if (t := _explains(g[0], feeds))]
-    return feeds, tables
+        feeds.append(FeedGuess(name, tuple(group), (), columns, entities))
+    feeds = _with_variants(feeds)
+    for at, feed in enumerate(feeds):
+        others = [p for p in profiles if p not in feed.all_files]
+        feeds[at] = replace(feed, patterns=_patterns(feed.all_files, others))
+    tables: list[SideTable] = []
+    for group in small:
+        if table := _explains(group[0], feeds):
+            taken = {f.name for f in feeds} | {t.name for t in tables}
+            taken |= {c.name.lower() for f in feeds for layout in f.layouts for c in layout.columns}
+            pattern = _patterns(group, [p for p in profiles if p is not group[0]])[0]
+            tables.append(replace(table, name=_plain_name(group[0].path.name, taken), pattern=pattern))
+    return [_with_lookups(f, [t for t in tables if t.feed == f.name]) for f in feeds], tables
 
 
-def _variant_notes(feed: FeedGuess, feeds: Sequence[FeedGuess]) -> tuple[str, ...]:
-    notes = []
-    have = [c.name for c in feed.columns]
-    for other in feeds:
-        theirs = [c.name for c in other.columns]
-        if other is feed or (share := overlap(have, theirs)) < VARIANT:
-            continue
-        lower = {c.lower() for c in theirs}
-        more = [c for c in have if c.lower() not in lower]
-        fewer = [c for c in theirs if c.lower() not in {h.lower() for h in have}]
-        notes.append(
-            f"likely a variant of feed {other.name}: {share:.0%} of the columns are the same"
-            + (f"; only here: {', '.join(more)}" if more else "")
-            + (f"; only there: {', '.join(fewer)}" if fewer else "")
+def _with_variants(feeds: list[FeedGuess]) -> list[FeedGuess]:
+    """Layouts that are much alike as one feed: the one with fewest columns is the base, the others are variants."""
+    left, out = list(feeds), []
+    while left:
+        first = left[0]
+        alike = [f for f in left if f is first or _are_one_feed(first, f)]
+        left = [f for f in left if f not in alike]
+        alike.sort(key=lambda f: len(f.columns))
+        base, *others = alike
+        variants: list[FeedGuess] = []
+        for layout in sorted(others, key=lambda f: -len(_more(f, base))):
+            later = [o for o in others if o is not layout and len(_more(o, base)) <= len(_more(layout, base))]
+            when = _told_by(_more(layout, base), later)
+            if when:
+                variants.append(replace(layout, name=f"layout_{len(variants) + 2}", when=when))
+            else:
+                out.append(layout)  # nothing tells it: a feed of its own
+        name = first.name if first.entities else base.name
+        notes = tuple(n for v in variants for n in _variant_notes(v, base))
+        out.append(replace(base, name=name, variants=tuple(variants), notes=notes))
+    return out
+
+
+def _are_one_feed(a: FeedGuess, b: FeedGuess) -> bool:
+    one, other = a.files[0], b.files[0]
+    if (one.format, one.delimiter) != (other.format, other.delimiter) or not a.entities or not b.entities:
+        return False
+    is_alike = overlap([c.name for c in a.columns], [c.name for c in b.columns]) >= VARIANT
+    return is_alike and a.entities[0].entity.name == b.entities[0].entity.name
+
+
+def _more(feed: FeedGuess, base: FeedGuess) -> list[str]:
+    """Columns that the base does not have."""
+    have = {c.name.lower() for c in base.columns}
+    return [c.name for c in feed.columns if c.name.lower() not in have]
+
+
+def _told_by(columns: Sequence[str], others: Sequence[FeedGuess]) -> tuple[str, ...]:
+    """The fewest of the columns, from the first on, that no other layout has all of; none if nothing tells it."""
+    for n in range(1, len(columns) + 1):
+        asked = {c.lower() for c in columns[:n]}
+        if not any(asked <= {c.name.lower() for c in o.columns} for o in others):
+            return tuple(columns[:n])
+    return ()
+
+
+def _variant_notes(feed: FeedGuess, base: FeedGuess) -> list[str]:
+    more, fewer = _more(feed, base), _more(base, feed)
+    share = overlap([c.name for c in feed.columns], [c.name for c in base.columns])
+    return [
+        f"{feed.name} is a variant: {share:.0%} of the columns are the same"
+        + (f"; only there: {', '.join(more)}" if more else "")
+        + (f"; only in the base: {', '.join(fewer)}" if fewer else "")
+    ]
+
+
+def _with_lookups(feed: FeedGuess, tables: Sequence[SideTable]) -> FeedGuess:
+    """The feed with its coded columns looked up in side tables, where each code stands once."""
+    usable = [t for t in tables if t.can_look_up]
+    used: dict[str, SideTable] = {}
+
+    def of(guess: FieldGuess) -> FieldGuess:
+        table = next((t for t in usable if guess.codes and t.column == guess.codes.name), None)
+        if table is None or guess.field.kind != "code" or guess.field.is_identifying or not guess.is_usable:
+            return guess
+        used[table.name] = table
+        looked_up = f"coalesce({table.name}.{column_sql(table.file.meaning)}, {column_sql(table.column)})"
+        return replace(
+            guess,
+            said=FieldMapping(expression=looked_up),
+            reason=f"{guess.reason}, looked up in {table.file.path.name}",
+            meanings=table.file.codes,
         )
-    return tuple(notes)
+
+    def layout(one: FeedGuess) -> FeedGuess:
+        return replace(one, entities=tuple(replace(e, fields=tuple(map(of, e.fields))) for e in one.entities))
+
+    found = replace(layout(feed), variants=tuple(map(layout, feed.variants)))
+    return replace(found, lookups=tuple(used.values()))
+
+
+def _plain_name(file_name: str, taken: set[str]) -> str:
+    base = re.sub(r"[^a-z]+", "_", file_name.split(".")[0].lower()).strip("_") or "codes"
+    base = f"{base}_codes" if base in taken or base in RESERVED else base
+    return next(n for n in (base, *(f"{base}_{i}" for i in range(2, 99))) if n not in taken)
 
 
 _FEED_NAMES = {
@@ -244,13 +357,37 @@ def _explains(profile: FileProfile, feeds: Sequence[FeedGuess]) -> SideTable | N
     """The coded column whose texts this small file lists best."""
     found: list[tuple[float, SideTable]] = []
     for feed in feeds:
-        for column in feed.columns:
+        for column in (c for layout in feed.layouts for c in layout.columns):
             matched = sum(v in profile.codes for v, _ in column.values)
             alike = likeness(profile.columns[0].name, column.name)
             if matched >= 3 and matched >= (0.3 if alike >= ENOUGH else 0.6) * len(column.values):
                 table = SideTable(profile, feed.name, column.name, matched, len(column.values))
                 found.append((alike + matched / len(column.values), table))
     return max(found, key=lambda f: f[0])[1] if found else None
+
+
+_DATE_IN_NAME = re.compile(r"(?<![0-9])(?:19|20)[0-9]{2}(?:-[01][0-9]-[0-3][0-9]|[01][0-9][0-3][0-9])(?![0-9])")
+
+
+def version_pattern(names: Sequence[str]) -> str:
+    """A pattern whose group reads a date off each of these file names, another one of each; '' if there is none."""
+    found = [_DATE_IN_NAME.search(n) for n in names]
+    if not all(found) or len({m.group() for m in found}) < len(names) or len({len(m.group()) for m in found}) > 1:
+        return ""
+    before = {n[: m.start()] for n, m in zip(names, found, strict=True)}
+    day = r"\d{4}-\d{2}-\d{2}" if "-" in found[0].group() else r"\d{8}"
+    return f"{re.escape(before.pop()) if len(before) == 1 else ''}({day})".replace("\\-", "-")
+
+
+def with_repeats(feed: FeedGuess, shares: Sequence[float]) -> FeedGuess:
+    """The feed, marked as one whose files repeat records if they do; shares: of each file's keys, in the next file."""
+    if not shares or sorted(shares)[len(shares) // 2] < 0.5:
+        return feed
+    return replace(
+        feed,
+        repeats=f"{min(shares):.0%} to {max(shares):.0%} of a file's records come back in the next one",
+        version=version_pattern([f.path.name for f in feed.all_files]),
+    )
 
 
 # --- columns to fields
@@ -276,10 +413,17 @@ def sources_of(columns: Sequence[Column]) -> list[Source]:
         if not partners and len(days) == 1:
             partners = [c for c in clocks if c.shape.kind == "time" and set(words(c.name)) <= {"time", "timestamp"}]
         for clock in partners[:1]:
-            joined = joined_sql(day.name, day.shape, clock.name, clock.shape)
+            joined = joined_mapping(day.name, day.shape, clock.name, clock.shape)
             if joined:
                 used |= {day.name, clock.name}
                 out.append(Source(day.name, Shape("timestamp"), (day, clock), joined))
+    # Further clocks beside one date share it: the times of an event that prints its date once.
+    dated = [s.columns[0] for s in out] if out else days
+    for clock in clocks if len(days) == len(dated) == 1 else ():
+        joined = joined_mapping(dated[0].name, dated[0].shape, clock.name, clock.shape)
+        if clock.name not in used and clock.shape.kind != "timestamp" and joined:
+            used |= {clock.name}
+            out.append(Source(clock.name, Shape("timestamp"), (clock, dated[0]), joined))
     return out + [Source(c.name, c.shape, (c,)) for c in columns if c.name not in used]
 
 
@@ -320,8 +464,8 @@ def assign(
                 continue
             if set(words(source.header)) & VERSION_WORDS or not _fits(entity, field, source):
                 continue
-            # A column about the responder must not fill a field about the person.
-            have = set(words(source.header)) & OF_RESPONDER
+            # A column about the responder must not fill a field about the person, nor one of race any other.
+            have = set(words(source.header)) & (OF_RESPONDER | SENSITIVE)
             phrases = [
                 (i, p) for i, p in enumerate(said[field.name])
                 if have <= set(words(p)) and (likeness(source.header, p) == 1 or not set(words(p)) <= OF_RESPONDER)
@@ -352,7 +496,7 @@ def _score(entity: Entity, found: Mapping[str, tuple[Source, float]], header: se
 
 
 def guess_entities(
-    file_name: str, columns: Sequence[Column], standard: Mapping[str, Entity], zone: str
+    file_name: str, columns: Sequence[Column], standard: Mapping[str, Entity]
 ) -> tuple[EntityGuess, ...]:
     """The entities that a file with these columns is guessed to fill, the main one first; none if nothing fits."""
     sources = sources_of(columns)
@@ -373,9 +517,9 @@ def guess_entities(
     if best is None:
         return ()
     _, entity, found = best
-    guesses = [_entity_guess(entity, found, columns, zone)]
+    guesses = [_entity_guess(entity, found, columns)]
     used = frozenset(s.header for f, (s, _) in found.items() if f not in entity.key)
-    guesses += _further(entity, standard, sources, used, columns, zone)
+    guesses += _further(entity, standard, sources, used, columns)
     return tuple(g for g in guesses if g)
 
 
@@ -394,27 +538,27 @@ def _with_key(entity: Entity, found: dict, sources: Sequence[Source]) -> dict | 
     return found
 
 
-def _further(entity, standard, sources, used, columns, zone) -> list[EntityGuess]:
+def _further(entity, standard, sources, used, columns) -> list[EntityGuess]:
     """Entities that the same rows fill besides: unit times beside calls, dispositions beside contacts."""
     if entity.name == "incident":
         unit = standard["unit_response"]
         found = assign(unit, sources, used)
         if "incident_number" in found and any(f in found for f in UNIT_TIMES):
-            return [_entity_guess(unit, found, columns, zone)]
+            return [_entity_guess(unit, found, columns)]
     if entity.name == "contact":
         child = standard["contact_disposition"]
         found = assign(child, sources)
         if all(f.name in found for f in child.fields if f.required):
-            return [_entity_guess(child, found, columns, zone)]
+            return [_entity_guess(child, found, columns)]
     return []
 
 
-def _entity_guess(entity: Entity, found: Mapping, columns: Sequence[Column], zone: str) -> EntityGuess:
+def _entity_guess(entity: Entity, found: Mapping, columns: Sequence[Column]) -> EntityGuess:
     guesses = []
     for field in entity.fields:
         if field.name in found:
             source, score = found[field.name]
-            guesses.append(_field_guess(field, source, score, zone))
+            guesses.append(_field_guess(field, source, score))
         elif field.name == "response_scope_code":
             scope = "unit" if "unit_number" in found else "first_arriving"
             why = (
@@ -422,7 +566,7 @@ def _entity_guess(entity: Entity, found: Mapping, columns: Sequence[Column], zon
                 if scope == "unit"
                 else "no column names a unit, so these are first times of the event"
             )
-            guesses.append(FieldGuess(field, f"'{scope}'", why))
+            guesses.append(FieldGuess(field, FieldMapping(expression=f"'{scope}'"), why))
     key = next((f for f in entity.key if f in found), None)
     rows, why = "one", ""
     if key and len(entity.key) == 1:
@@ -436,12 +580,14 @@ def _entity_guess(entity: Entity, found: Mapping, columns: Sequence[Column], zon
     if entity.name == "contact_disposition":
         where = f"{column_sql(found['disposition_code'][0].first.name)} is not null"
         rows = "many"
-    return EntityGuess(entity, rows, why, tuple(guesses), where)
+    days = {g.field.name: g.said.date for g in guesses if g.said.date and g.field.name in entity.sequence}
+    shared = tuple(f for f in entity.sequence if f in days) if len(set(days.values())) == 1 and len(days) > 1 else ()
+    return EntityGuess(entity, rows, why, tuple(guesses), where, shared)
 
 
-def _field_guess(field: Field, source: Source, score: float, zone: str) -> FieldGuess:
+def _field_guess(field: Field, source: Source, score: float) -> FieldGuess:
     column = source.first
-    c = column_sql(column.name)
+    said = column_mapping(column.name)
     names = tuple(x.name for x in source.columns)
     why = (
         f"header '{column.name}'" if score else f"every text of '{column.name}' is different; no header names a number"
@@ -450,27 +596,38 @@ def _field_guess(field: Field, source: Source, score: float, zone: str) -> Field
         return FieldGuess(field, source.joined, f"headers '{names[0]}' and '{names[1]}', date and time apart", names)
     shape = source.shape
     if field.kind in ("timestamp", "date") and shape.is_time:
-        return FieldGuess(field, time_sql(column.name, shape, zone), why + _time_note(shape, column), names)
+        return FieldGuess(field, time_mapping(column.name, shape), why + _time_note(shape, column), names)
     if field.kind == "integer" and shape.kind != "empty":
         if shape.kind == "integer":
-            return FieldGuess(field, c, why, names)
+            return FieldGuess(field, said, why, names)
         if shape.kind == "number":
-            return FieldGuess(
-                field,
-                f"coalesce(cast(try_cast(round(try_cast({c} as double)) as integer) as varchar), {c})",
-                why + ", rounded",
-                names,
-            )
+            c = column_sql(column.name)
+            rounded = f"coalesce(cast(try_cast(round(try_cast({c} as double)) as integer) as varchar), {c})"
+            return FieldGuess(field, FieldMapping(expression=rounded), why + ", rounded", names)
         return FieldGuess(
-            field, c, why + ", but its texts are no whole numbers: translate them first", names, None, False
+            field, said, why + ", but its texts are no whole numbers: translate them first", names, None, False
         )
+    if field.kind == "codes" and (mark := separator_of(column)):
+        said = FieldMapping(column=column.name, separator=mark)
+        return FieldGuess(field, said, f"{why}, several codes with {mark} between", names, column)
     if field.kind in ("code", "codes"):
-        return FieldGuess(field, c, why, names, column)
+        return FieldGuess(field, said, why, names, column)
     if field.kind == "answer":
-        known = {w for said in ANSWER_WORDS.values() for w in said}
+        known = {w for words_of in ANSWER_WORDS.values() for w in words_of}
         strange = [v for v, _ in column.values if v.upper() not in known]
-        return FieldGuess(field, c, why, names, column if strange else None)
-    return FieldGuess(field, c, why, names)
+        return FieldGuess(field, said, why, names, column if strange else None)
+    return FieldGuess(field, said, why, names)
+
+
+def separator_of(column: Column) -> str:
+    """The mark between several codes in one text, if the parts come back by themselves; else ''."""
+    texts = [v for v, _ in column.values]
+    for mark in ("|", ";", ","):
+        parts = {p.strip() for v in texts if mark in v for p in v.split(mark)}
+        alone = {v.strip() for v in texts if mark not in v}
+        if parts and len(parts & alone) * 2 >= len(parts):
+            return mark
+    return ""
 
 
 def _time_note(shape: Shape, column: Column) -> str:

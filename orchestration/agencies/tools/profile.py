@@ -15,6 +15,7 @@ from orchestration.settings import Settings
 MOST_CODES = 400  # a column with more texts than this is not one of codes
 LEAST_REPEATS = 5  # nor is one whose texts come back less often on average
 SIDE_TABLE_ROWS = 2_000
+_MEANINGS = {"description", "meaning", "name", "label", "text", "definition"}
 
 MISSING_WORDS = (
     "-", "--", "---", "NULL", "null", "Null", "(null)", "<null>", "<Null>", "None", "NaN", "nan", "#N/A", "?", ".",
@@ -72,7 +73,7 @@ class Column:
 class FileProfile:
     """One file. format, delimiter and sheet as agency.yml says them; malformed: rows that do not fit the header.
 
-    codes: of a small file, its first column's texts with the second column's, for tables of codes.
+    codes: of a small file, its first column's texts with those of the column `meaning`, for tables of codes.
     """
 
     path: Path
@@ -83,6 +84,7 @@ class FileProfile:
     malformed: int
     columns: tuple[Column, ...]
     codes: dict[str, str] = field(default_factory=dict)
+    meaning: str = ""
 
     @property
     def header(self) -> tuple[str, ...]:
@@ -99,14 +101,17 @@ def profile_file(settings: Settings, con: duckdb.DuckDBPyConnection, path: Path)
     rows, malformed = load_file(con, path, feed)
     columns = profile_columns(con, header)
     codes: dict[str, str] = {}
+    meaning = ""
     if (
         0 < rows <= SIDE_TABLE_ROWS
         and 2 <= sum(c.filled > 0 for c in columns) <= 6
         and columns[0].distinct >= 0.9 * columns[0].filled > 0
     ):
+        told = [c.name for c in columns[1:] if c.filled and set(words(c.name)) & _MEANINGS]
+        key, meaning = name(header[0]), told[0] if told else header[1]
         codes = dict(
             con.execute(
-                f"select trim({name(header[0])}), trim({name(header[1])}) from raw where {name(header[0])} <> ''"
+                f"select trim({key}), trim({name(meaning)}) from raw where {key} <> '' order by _row desc"
             ).fetchall()
         )
     return FileProfile(
@@ -118,6 +123,7 @@ def profile_file(settings: Settings, con: duckdb.DuckDBPyConnection, path: Path)
         malformed=len(malformed),
         columns=columns,
         codes={k: v or "" for k, v in codes.items()},
+        meaning=meaning,
     )
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import re
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -16,20 +15,21 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.agencies.folder import Agency, AgencyError, Feed, load_agency
+from orchestration.agencies.expressions import name, names_in, source_sql, text
+from orchestration.agencies.folder import Agency, AgencyError, Feed, FieldMapping, load_agency
 from orchestration.agencies.mapping import (
     ANSWER_WORDS,
     RULES,
     check_agency,
     compile_entity,
     find_traits,
-    name,
+    pieces_sql,
     source_columns,
-    text,
 )
 from orchestration.engine import connect
 from orchestration.landing import Manifest
-from orchestration.landing.readers import Refusal, check_columns, check_container, header_of, read_raw
+from orchestration.landing.readers import Refusal, check_columns, check_container, count_padded, header_of, read_raw
+from orchestration.layers.input import file_version, load_lookups, shrunk
 from orchestration.settings import Settings
 from orchestration.standard import Entity, Field, load_standard
 
@@ -38,15 +38,19 @@ __all__ = [
     "RULES",
     "Agency",
     "AgencyError",
+    "Feed",
+    "FieldMapping",
     "Refusal",
     "Source",
     "check_agency",
+    "count_padded",
     "load_agency",
+    "load_lookups",
     "name",
+    "shrunk",
+    "source_sql",
     "text",
 ]
-
-CLASSES = ("identifying", "sensitive", "neither")
 
 
 @dataclass(frozen=True)
@@ -140,59 +144,77 @@ def _quiet() -> Iterator[None]:
 # --- an agency and its files
 
 
-def feed_columns(agency: Agency, feed_name: str) -> list[str]:
+def layout_of(agency: Agency, feed_name: str, header: Collection[str]) -> Feed:
+    """The feed as a file with these columns has it."""
+    return agency.feeds[feed_name].as_sent(header)
+
+
+def layout_name(agency: Agency, feed_name: str, header: Collection[str]) -> str:
+    """The variant that a file with these columns is; '' for the base."""
+    feed, sent = agency.feeds[feed_name], layout_of(agency, feed_name, header)
+    return next((n for n, layout in feed.layouts().items() if n and layout == sent), "") if feed.variants else ""
+
+
+def feed_columns(agency: Agency, feed_name: str, layout: Feed) -> list[str]:
     """Source columns that the feed's mapping names."""
-    return source_columns(agency, feed_name)
+    return source_columns(agency, feed_name, layout)
 
 
-def classed_columns(feed: Feed) -> dict[str, str]:
-    """Columns beside the mapped ones that agency.yml classes, and their class; none where it cannot say so."""
-    said = getattr(feed, "columns", None) or {}
-    found: dict[str, str] = {}
-    for key, value in dict(said).items():
-        if key in CLASSES:
-            found |= dict.fromkeys([value] if isinstance(value, str) else list(value), key)
-        else:
-            found[str(key)] = str(value)
-    return found
+def named_columns(agency: Agency, feed_name: str, layout: Feed) -> set[str]:
+    """Columns that somebody looked at, in lower case: mapped or classed; of a side table, those of any mapping."""
+    found = {*source_columns(agency, feed_name, layout), *agency.columns}
+    if not layout.entities:
+        for other, feed in agency.feeds.items():
+            for one in feed.layouts().values():
+                found |= set(source_columns(agency, other, one))
+                said = [source_sql(m) for e in one.entities.values() for m in e.fields.values()]
+                found |= {c for sql in said for _, c in names_in(sql, one, "").looked_up}
+    return {c.lower() for c in found}
 
 
-def missing_columns(path: Path, agency: Agency, feed_name: str) -> str:
+def missing_columns(path: Path, agency: Agency, feed_name: str, layout: Feed) -> str:
     """Why the file cannot be mapped for want of columns, or ''."""
     try:
-        check_columns(path, agency.feeds[feed_name], source_columns(agency, feed_name))
+        check_columns(path, layout, source_columns(agency, feed_name, layout))
     except Refusal as refusal:
         return str(refusal)
     return ""
 
 
-def fill_missing(con: duckdb.DuckDBPyConnection, agency: Agency, feed_name: str) -> None:
+def fill_missing(con: duckdb.DuckDBPyConnection, agency: Agency, feed_name: str, layout: Feed) -> None:
     """Adds to `raw`, as nulls, the columns that the mapping names and the file lacks."""
-    have = {d[0].lower() for d in con.execute("select * from raw limit 0").description}
-    lacking = [c for c in source_columns(agency, feed_name) if c.lower() not in have]
+    have = _columns_of_raw(con)
+    lacking = [c for c in source_columns(agency, feed_name, layout) if c.lower() not in have]
     if lacking:
         con.execute("create or replace temp table kept as select * from raw")
         added = ", ".join(f"cast(null as varchar) as {name(c)}" for c in lacking)
         con.execute(f"create or replace temp view raw as select *, {added} from kept")
 
 
-def mapped_fields(agency: Agency, feed_name: str, entity: Entity) -> list[Field]:
-    """The fields of the entity that the feed maps, in the standard's order."""
-    fields = agency.feeds[feed_name].entities[entity.name].fields
-    return [f for f in entity.fields if f.name in fields]
+def _columns_of_raw(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    return {d[0].lower(): d[0] for d in con.execute("select * from raw limit 0").description}
+
+
+def mapped_fields(layout: Feed, entity: Entity) -> list[Field]:
+    """The fields of the entity that the layout maps, in the standard's order."""
+    said = layout.entities.get(entity.name)
+    return [f for f in entity.fields if f.name in said.fields] if said else []
 
 
 def folds(agency: Agency, feed_name: str, entity_name: str) -> bool:
     """Whether the feed may repeat a key of the entity."""
-    return getattr(agency.feeds[feed_name].entities[entity_name], "rows", "one") == "many"
+    layouts = agency.feeds[feed_name].layouts().values()
+    return any(said.rows == "many" for layout in layouts if (said := layout.entities.get(entity_name)))
 
 
-def _version(agency: Agency, feed_name: str, file_name: str) -> str | None:
-    version = agency.feeds[feed_name].version
-    if not version or not getattr(version, "file_name", None):
-        return None
-    found = re.search(version.file_name, file_name)
-    return found.group(1) if found else ""
+def version_of(agency: Agency, feed_name: str, source: Source) -> str | None:
+    """The version that the file's name tells, if the feed reads it off names."""
+    return file_version(agency.feeds[feed_name], source.version_name or source.path.name)
+
+
+def pieces(con: duckdb.DuckDBPyConnection, agency: Agency, feed_name: str, entity_name: str, layout: Feed) -> int:
+    """How many records of `raw` an entity is asked of, where one row is not one record."""
+    return con.execute(pieces_sql(agency, feed_name, entity_name, layout)).fetchone()[0]
 
 
 def entity_sql(
@@ -200,22 +222,24 @@ def entity_sql(
     con: duckdb.DuckDBPyConnection,
     agency: Agency,
     feed_name: str,
+    layout: Feed,
     entity: Entity,
     source: Source,
     only: Collection[str] | None = None,
 ) -> str:
     """SQL that gives the file's rows (relation `raw`) as rows of the entity. Raises AgencyError."""
-    have = {d[0].lower() for d in con.execute("select * from raw limit 0").description}
-    columns = [c for c in source_columns(agency, feed_name) if c.lower() in have]
+    have = _columns_of_raw(con)
+    wanted = {c.lower() for c in (*source_columns(agency, feed_name, layout), *agency.columns)}
     return compile_entity(
         agency,
         feed_name,
         entity.name,
         source.label,
-        _version(agency, feed_name, source.version_name or source.path.name),
+        version_of(agency, feed_name, source),
         (settings.first_month, settings.last_month),
-        find_traits(con, agency, columns),
+        find_traits(con, agency, [c for low, c in have.items() if low in wanted]),
         only=frozenset(only) if only is not None else None,
+        layout=layout,
     )
 
 
@@ -225,13 +249,19 @@ def columns_of(con: duckdb.DuckDBPyConnection, sql: str) -> set[str]:
 
 
 def failing_field(
-    settings: Settings, con: duckdb.DuckDBPyConnection, agency: Agency, feed_name: str, entity: Entity, source: Source
+    settings: Settings,
+    con: duckdb.DuckDBPyConnection,
+    agency: Agency,
+    feed_name: str,
+    layout: Feed,
+    entity: Entity,
+    source: Source,
 ) -> tuple[str, int | None]:
     """The mapped field whose expression fails on a row, and the first such row; ('', None) if none fails alone."""
     con.execute("create or replace temp table kept as select * from raw")
-    for field in mapped_fields(agency, feed_name, entity):
+    for field in mapped_fields(layout, entity):
         only = {field.name} | entity.identity_fields
-        sql = entity_sql(settings, con, agency, feed_name, entity, source, only)
+        sql = entity_sql(settings, con, agency, feed_name, layout, entity, source, only)
         if _runs(con, sql):
             continue
         low, high = con.execute("select min(_row), max(_row) from kept").fetchone()
@@ -241,6 +271,7 @@ def failing_field(
             low, high = (middle + 1, high) if _runs(con, sql) else (low, middle)
         con.execute("create or replace temp view raw as select * from kept")
         return field.name, low
+    con.execute("create or replace temp view raw as select * from kept")
     return "", None
 
 

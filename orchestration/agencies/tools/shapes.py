@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from orchestration.agencies.tools.reading import name, text
+from orchestration.agencies.tools.reading import FieldMapping, name, text
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 MASK = f"translate({{0}}, '0123456789{LETTERS}', '{'9' * 10}{'A' * 52}')"
@@ -162,18 +162,92 @@ def _choose(formats: tuple[str, ...], ask) -> tuple[str, bool]:
 def column_sql(column: str) -> str:
     """A column as it is written in agency.yml: quoted only if it must be."""
     return (
-        column
-        if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", column) and column.lower() not in _RESERVED.split()
-        else name(column)
+        column if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", column) and column.lower() not in RESERVED else name(column)
     )
 
 
-_RESERVED = (
-    "all and any as asc between both by case cast check collate column constraint create default desc describe distinct do else"
-    " end except exists false fetch for foreign from full group having in initially inner intersect into is join lateral"
-    " leading left like limit natural not null offset on only or order outer placing primary qualify references right"
-    " select show similar some summarize symmetric table then to trailing true union unique unpivot pivot using variadic when"
-    " where window with"
+RESERVED = frozenset(
+    [
+        "all",
+        "and",
+        "any",
+        "as",
+        "asc",
+        "between",
+        "both",
+        "by",
+        "case",
+        "cast",
+        "check",
+        "collate",
+        "column",
+        "constraint",
+        "create",
+        "default",
+        "desc",
+        "describe",
+        "distinct",
+        "do",
+        "else",
+        "end",
+        "except",
+        "exists",
+        "false",
+        "fetch",
+        "for",
+        "foreign",
+        "from",
+        "full",
+        "group",
+        "having",
+        "in",
+        "initially",
+        "inner",
+        "intersect",
+        "into",
+        "is",
+        "join",
+        "lateral",
+        "leading",
+        "left",
+        "like",
+        "limit",
+        "natural",
+        "not",
+        "null",
+        "offset",
+        "on",
+        "only",
+        "or",
+        "order",
+        "outer",
+        "placing",
+        "primary",
+        "qualify",
+        "references",
+        "right",
+        "select",
+        "show",
+        "similar",
+        "some",
+        "summarize",
+        "symmetric",
+        "table",
+        "then",
+        "to",
+        "trailing",
+        "true",
+        "union",
+        "unique",
+        "unpivot",
+        "pivot",
+        "using",
+        "variadic",
+        "when",
+        "where",
+        "window",
+        "with",
+    ]
 )
 
 
@@ -182,17 +256,32 @@ def _strptime(source: str, formats: tuple[str, ...]) -> str:
     return f"try_strptime({source}, {said})"
 
 
-def time_sql(column: str, shape: Shape, zone: str) -> str:
-    """The expression of a field ending in `_at`, or of a date; texts that do not fit stay, so that they are rejected."""
-    c = column_sql(column)
+def column_mapping(column: str) -> FieldMapping:
+    return FieldMapping(column=column)
+
+
+def time_mapping(column: str, shape: Shape) -> FieldMapping:
+    """A field that is a time or a date, out of one column; texts that do not fit are left to be rejected."""
     if shape.kind == "epoch":
-        unit = "/ 1000" if shape.formats == ("ms",) else ""
-        return f"coalesce(cast(timezone({text(zone)}, to_timestamp(try_cast({c} as double) {unit})) as varchar), {c})"
+        return FieldMapping(column=column, format=("epoch_ms" if shape.formats == ("ms",) else "epoch_s",), zone="UTC")
     if shape.offset == "utc" and not shape.midnight:
-        return f"coalesce(cast(timezone({text(zone)}, try_cast({c} as timestamptz)) as varchar), {c})"
-    if shape.offset or not shape.formats:
-        return c
-    return f"coalesce(cast({_strptime(c, shape.formats)} as varchar), {c})"
+        return FieldMapping(column=column, zone="UTC")
+    if shape.offset:
+        return FieldMapping(expression=f"regexp_replace({column_sql(column)}, ' ?(Z|[+-]\\d\\d(:?\\d\\d)?)$', '')")
+    return FieldMapping(column=column, format=shape.formats)
+
+
+def joined_mapping(day: str, day_shape: Shape, clock: str, clock_shape: Shape) -> FieldMapping | None:
+    """A date column and a time column as one time: with formats where each holds nothing else, else as SQL."""
+    days = day_shape.formats or ("%Y-%m-%d", "%Y/%m/%d")
+    clocks = ("hhmm",) if clock_shape.kind == "integer" else clock_shape.formats
+    if day_shape.kind == "date" and clock_shape.kind in ("integer", "time") and clocks:
+        plain = not day_shape.formats and all(c in ("%H:%M:%S", "%H:%M") for c in clocks)
+        return FieldMapping(
+            date=day, time=clock, format=() if plain else tuple(f"{d} {c}" for d in days for c in clocks)
+        )
+    sql = joined_sql(day, day_shape, clock, clock_shape)
+    return FieldMapping(expression=sql) if sql else None
 
 
 def _day_sql(column: str, shape: Shape) -> str:

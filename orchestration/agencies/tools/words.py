@@ -334,3 +334,38 @@ def identifying_reason(header: str, is_time: bool = False) -> str:
         ):
             return f"the header says {word} ({what})" if what != word else f"the header says {word}"
     return ""
+
+
+SENSITIVE = {
+    "race", "ethnicity", "gender", "sex", "age", "veteran", "homeless", "housing", "juvenile", "gang", "religion", "language",
+    "disability", "pregnant", "medical", "diagnosis", "drug", "substance", "suicide", "injury", "weapon", "charge", "custody", "hospital",
+}  # fmt: skip
+_HARMLESS = {
+    "weekday",
+    "month",
+    "year",
+    "hour",
+    "quarter",
+    "week",
+    "shift",
+    "county",
+    "state",
+    "jurisdiction",
+    "agency",
+}
+
+
+def class_reason(header: str) -> tuple[str, str]:
+    """(class, why) of a column that does not identify, as far as its header tells; ('', '') where it does not.
+
+    Not sensitive is guessed of little: such a column travels into the warehouse.
+    """
+    said = words(header)
+    for word in said:
+        if word in SENSITIVE:
+            return "sensitive", f"the header says {word}"
+    if said[:3] == ("day", "of", "week") or (
+        said and set(said) <= _HARMLESS | {"name", "type", "of", "call", "incident"} and set(said) & _HARMLESS
+    ):
+        return "not_sensitive", "the header says that it follows from the date, or names the agency"
+    return "", ""
