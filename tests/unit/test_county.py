@@ -109,11 +109,11 @@ def test_only_the_unparsable_times_are_rejected(
     written: tuple[Path, dict[str, int]], compiled: duckdb.DuckDBPyConnection
 ) -> None:
     assert 1 <= written[1]["unparsable_rows"] <= 15
-    rejected = compiled.execute("select distinct _rule, _field from incident where _rule is not null").fetchall()
-    assert rejected == [("not_a_time", "received_at")]
-    assert one(compiled, "select count(*) from incident where _rule is not null") == written[1]["unparsable_rows"]
+    rejected = compiled.execute("select distinct _broken from incident where _broken is not null").fetchall()
+    assert rejected == [("not_a_time:received_at",)]
+    assert one(compiled, "select count(*) from incident where _broken is not null") == written[1]["unparsable_rows"]
     for entity in ("unit_response", "contact", "contact_disposition", "jail_booking"):
-        assert one(compiled, f"select count(*) from {entity} where _rule is not null") == 0
+        assert one(compiled, f"select count(*) from {entity} where _broken is not null") == 0
 
 
 def test_every_code_is_mapped_but_the_one_left_out_on_purpose(compiled: duckdb.DuckDBPyConnection) -> None:
@@ -143,7 +143,7 @@ def test_shares_lie_in_their_bounds(compiled: duckdb.DuckDBPyConnection) -> None
     by_type, by_form, missing, negative = compiled.execute(f"""
         with calls as (
             select incident_id, max(call_type_initial_code in ({codes})) as explicit from incident
-            where _rule is null and call_source_code <> 'on_view' and duplicate = 'no' and cancelled = 'no'
+            where _broken is null and call_source_code <> 'on_view' and duplicate = 'no' and cancelled = 'no'
             group by incident_id
         )
         select avg(cast(explicit as integer)), avg(cast(incident_id in (select incident_id from contact
@@ -173,7 +173,7 @@ def test_forms_hold_what_the_metrics_need(written: tuple[Path, dict[str, int]], 
 
 def test_a_duplicate_follows_the_call_it_repeats(compiled: duckdb.DuckDBPyConnection) -> None:
     rows = compiled.execute("""
-        with calls as (select distinct on (incident_id) * from incident where _rule is null
+        with calls as (select distinct on (incident_id) * from incident where _broken is null
             order by incident_id, _version desc)
         select count(*), count(m.incident_id), min(c.received_at - m.received_at), max(c.received_at - m.received_at),
             count(*) filter (where m.duplicate = 'yes')
@@ -190,7 +190,7 @@ def test_the_corrected_export_is_newer_and_fills_in(compiled: duckdb.DuckDBPyCon
         select count(*) filter (where a.cad_disposition_local is null and b.cad_disposition_local is not null),
             count(*) filter (where a.month <> b.month), count(*) filter (where a._version >= b._version)
         from incident as a join incident as b on a.incident_id = b.incident_id
-        where a.source_file not like '%corrected%' and b.source_file like '%corrected%' and a._rule is null
+        where a.source_file not like '%corrected%' and b.source_file like '%corrected%' and a._broken is null
     """).fetchone()
     assert filled > 20
     assert moved > 0  # a key leaves its old month

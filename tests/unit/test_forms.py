@@ -67,7 +67,7 @@ def test_a_filled_form_loads_as_it_is(out: Path, tmp_path: Path) -> None:
         },
         {},
         {"contact_number": "18", "occurred_at": "2024-03-12 09:30", "officer_minutes": "12", "subject_birth_date": "1990-12-31"},
-        {"contact_number": "19", "occurred_at": "2024-03-12 09:30:00", "officer_minutes": 4.5, "veteran": "perhaps"},
+        {"contact_number": "19", "occurred_at": "2024-03-12 09:30:00", "officer_minutes": 4, "veteran": "perhaps"},
         {"beat": "N2"},
     )  # fmt: skip
     one, two, three, four = load(agency, path, "contact")
