@@ -1,5 +1,7 @@
 -- Grain: one row per agency and CAD event of the window that has unit responses in its month or the month after.
-{%- set instants = {'first_dispatched': 'dispatched_at', 'first_on_scene': 'on_scene_at', 'last_cleared': 'cleared_at'} %}
+{%- set instants = {
+    'first_dispatched': 'dispatched_at', 'first_on_scene': 'on_scene_at', 'last_cleared': 'cleared_at',
+} %}
 with incident as (
     select * from {{ ref('stg_incident') }} as incident
     where {{ in_window('incident') }}

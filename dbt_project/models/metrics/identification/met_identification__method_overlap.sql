@@ -123,10 +123,10 @@ summed as (
         agency_id,
         month,
         identification_method_code,
-        compared_method_code,
         {%- for name, condition in conditions.items() %}
-        sum(case when {{ condition }} then call_count else 0 end) as {{ name }}_count{{ ',' if not loop.last }}
+        sum(case when {{ condition }} then call_count else 0 end) as {{ name }}_count,
         {%- endfor %}
+        compared_method_code
     from judged
     group by agency_id, month, identification_method_code, compared_method_code
 ),
@@ -137,10 +137,12 @@ counted as (
         eligible_count - denominator_count as unknown_count,
         {{ share('both_count', '(both_count + method_only_count + compared_only_count)') }} as overlap_share,
         case
-            when compared_method_code = 'field_form' then {{ share('both_count', '(both_count + method_only_count)') }}
+            when compared_method_code = 'field_form'
+                then {{ share('both_count', '(both_count + method_only_count)') }}
         end as form_precision_share,
         case
-            when compared_method_code = 'field_form' then {{ share('both_count', '(both_count + compared_only_count)') }}
+            when compared_method_code = 'field_form'
+                then {{ share('both_count', '(both_count + compared_only_count)') }}
         end as form_recall_share
     from summed
 ),

@@ -21,8 +21,10 @@ summed as (
         count(*) as considered_count,
         count(case when response_scope_code <> 'unit' then 1 end) as not_by_unit_count,
         count(case when response_scope_code = 'unit' then 1 end) as response_count,
-        count(case when response_scope_code = 'unit' and task_status_code in {{ known_statuses() }} then 1 end) as known_count,
-        count(case when response_scope_code = 'unit' and task_status_code in {{ missing_statuses() }} then 1 end) as missing_count,
+        count(case when response_scope_code = 'unit' and task_status_code in {{ known_statuses() }} then 1 end)
+            as known_count,
+        count(case when response_scope_code = 'unit' and task_status_code in {{ missing_statuses() }} then 1 end)
+            as missing_count,
         count(case when response_scope_code = 'unit' and task_status_code in {{ unusable_statuses() }} then 1 end)
             as invalid_count,
         count(officer_seconds) as officer_known_count,
