@@ -178,7 +178,8 @@ def _column_lists(folder: Path = STANDARD) -> dict[str, list[str]]:
     identifying, row_level = {"person_key"}, {"person_key", "source_file", "source_row"}
     for path in folder.glob("*.yml"):
         for table in yaml.safe_load(path.read_text(encoding="utf-8"))["schema"]:
-            if {"property": "mapped", "value": False} in table["customProperties"]:
+            said = {p["property"]: p["value"] for p in table["customProperties"]}
+            if not said.get("mapped", True) and said["family"] == "reference":
                 continue  # facts of agencies and seeds: no row of theirs is about a person or an event
             row_level |= {f"{table['name']}_id"} - NOT_ROW_LEVEL
             for field in table["properties"]:

@@ -29,6 +29,7 @@ ASKED_FOR = """
 """
 UNITS = ("_usd", "_hours", "_minutes", "_days", "_miles", "_share", "_fte", "_score", "_weight")
 NOT_MAPPED = {"agency", "cost_parameter", "price_index"}
+PEOPLE = {"person", "responder"}  # told apart by a number that identifies; they wait for surrogates
 # What five entities held before the others came, in order: never renamed, removed or moved.
 FIRST_FIELDS = {
     "incident": """incident_number linked_incident_number duplicate call_source_code received_at entered_at
@@ -68,7 +69,7 @@ def code_rows(name: str) -> list[dict[str, str]]:
 
 def test_every_entity_is_there() -> None:
     assert set(ASKED_FOR.split()) == set(ENTITIES)
-    assert {e.name for e in ENTITIES.values() if not e.is_mapped} == NOT_MAPPED
+    assert {e.name for e in ENTITIES.values() if not e.is_mapped} == NOT_MAPPED | PEOPLE
 
 
 def test_all_files_are_of_one_version() -> None:
@@ -332,3 +333,10 @@ def test_files_are_valid_by_the_published_schema() -> None:
     for path in sorted(STANDARD.glob("*.yml")):
         errors = [e.message for e in validator.iter_errors(yaml.safe_load(path.read_text(encoding="utf-8")))]
         assert errors == [], path.name
+
+
+def test_no_row_that_agencies_send_is_told_apart_by_a_person_s_number() -> None:
+    """Its id would carry the number into every table; such entities wait for surrogates of the identity store."""
+    for entity in ENTITIES.values():
+        if entity.is_mapped:
+            assert not [f.name for f in entity.fields if f.is_identifying and f.name in entity.key], entity.name
