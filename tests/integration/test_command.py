@@ -23,7 +23,8 @@ CRISIS = Path(sys.executable).parent / "crisis"
 
 def crisis(home: Path, *words: str, ok: bool = True, **env: str) -> str:
     """Runs the command in a process of its own; its output."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("CRISIS_", "DAGSTER_"))}
+    # A terminal's width is not passed on: what is piped is not cut.
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("CRISIS_", "DAGSTER_", "COLUMNS"))}
     done = subprocess.run(
         [str(CRISIS), *words],
         env={**clean, "CRISIS_HOME": str(home), **env},
