@@ -1,4 +1,4 @@
-"""Opens DuckDB the same way everywhere: UTC, no progress bar, the machine's limits."""
+"""Opens DuckDB the same way everywhere: UTC, no progress bar, the machine's limits; and quotes for it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,16 @@ from pathlib import Path
 import duckdb
 
 from orchestration.settings import Settings
+
+
+def text(value: str) -> str:
+    """A SQL string literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def name(value: str) -> str:
+    """A quoted SQL identifier."""
+    return '"' + value.replace('"', '""') + '"'
 
 
 def connect(

@@ -16,8 +16,6 @@ STEP = timedelta(days=7)  # no zone changes its offset twice in a week
 GAP = 1_000_000  # a code beyond this tells an hour shown twice or skipped; see offset_codes
 ORDINARY = 100_000  # no offset is as large, in seconds
 
-TWICE, SKIPPED = "twice", "skipped"
-
 
 @cache
 def offset_codes(zone: str, first_year: int, last_year: int) -> tuple[tuple[datetime | None, int], ...]:

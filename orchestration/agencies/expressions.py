@@ -7,19 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from orchestration.agencies.folder import AgencyError, Feed, FieldMapping
-from orchestration.engine import connect
+from orchestration.engine import connect, name
 
 ITEM = ("item", "item_number")  # what an entity with `each` calls the item at hand, and its place in the list
-
-
-def text(value: str) -> str:
-    """A SQL string literal."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-def name(value: str) -> str:
-    """A quoted SQL identifier."""
-    return '"' + value.replace('"', '""') + '"'
 
 
 @dataclass(frozen=True)

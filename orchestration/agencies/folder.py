@@ -183,6 +183,11 @@ class Feed(_Strict):
         found = {name: self._varied(variant) for name, variant in self.variants.items()}
         return found | {"": self.model_copy(update={"variants": {}})}
 
+    def folds(self, entity_name: str) -> bool:
+        """Whether some layout may send several rows of one record of the entity."""
+        sent = (layout.entities.get(entity_name) for layout in self.layouts().values())
+        return any(said.rows == "many" for said in sent if said)
+
     def as_sent(self, header: Iterable[str]) -> Feed:
         """The layout of a file with these columns: the first variant whose `when` columns are all there, or the base."""
         have = {c.lower() for c in header}

@@ -14,9 +14,9 @@ from functools import cached_property
 import duckdb
 
 from orchestration.agencies import clock
-from orchestration.agencies.expressions import Names, name, names_in, source_sql, text
+from orchestration.agencies.expressions import Names, names_in, source_sql
 from orchestration.agencies.folder import EPOCHS, HHMM, Agency, AgencyError, EntityMapping, Feed, FieldMapping
-from orchestration.engine import connect
+from orchestration.engine import connect, name, text
 from orchestration.standard import Entity, Field, code_list, load_standard
 from orchestration.standard.narrative import narrative_sql
 
@@ -157,19 +157,21 @@ class _Mapping:
         return found
 
     @cached_property
-    def others(self) -> list[Names]:
-        """What the entity names beside its fields."""
+    def asked(self) -> list[Names]:
+        """What the entity's own expressions name: its fields, where, each and group."""
         said = [("where", self.said.where), ("each", self.said.each), *(("group", key) for key in self.said.group)]
-        said += [(f"lookups.{n}", look.equals) for n, look in self.lookups.items()]
-        return [self.names(expression, place) for place, expression in said if expression]
+        return [m.names for m in self.fields] + [self.names(sql, place) for place, sql in said if sql]
 
     @cached_property
     def lookups(self) -> dict:
         """Side tables that the entity's expressions name."""
-        asked = [m.names for m in self.fields]
-        asked += [self.names(e, "where") for e in (self.said.where, self.said.each, *self.said.group) if e]
-        used = {lookup for names in asked for lookup, _ in names.looked_up}
+        used = {lookup for names in self.asked for lookup, _ in names.looked_up}
         return {n: look for n, look in self.feed.lookups.items() if n in used}
+
+    @cached_property
+    def named(self) -> list[Names]:
+        """What the entity names in all, the rows of its side tables included."""
+        return self.asked + [self.names(look.equals, f"lookups.{n}") for n, look in self.lookups.items()]
 
     @cached_property
     def extras(self) -> list[str]:
@@ -181,15 +183,14 @@ class _Mapping:
 
     @cached_property
     def used(self) -> set[str]:
-        found = {c for names in (*(m.names for m in self.fields), *self.others) for c in names.columns}
+        found = {c for names in self.named for c in names.columns}
         if self.feed.version and self.feed.version.column:
             found.add(self.feed.version.column)
         return found
 
     def looked_up(self, lookup: str) -> list[str]:
         """Columns of a side table that the entity names, sorted."""
-        asked = (*(m.names for m in self.fields), *self.others)
-        return sorted({c for names in asked for of, c in names.looked_up if of == lookup})
+        return sorted({c for names in self.named for of, c in names.looked_up if of == lookup})
 
 
 def _code_map(agency: Agency, list_name: str) -> str:

@@ -13,8 +13,8 @@ from pathlib import Path
 import duckdb
 import pyarrow
 
-from orchestration.agencies.expressions import name, text
 from orchestration.agencies.folder import Feed
+from orchestration.engine import name, text
 
 NOWHERE = "\x01no value\x01"  # stands in no file
 MAGIC = {

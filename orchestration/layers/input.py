@@ -23,8 +23,7 @@ import duckdb
 import pyarrow
 
 from orchestration.agencies import Agency, Feed, compile_entity, filled, find_traits, pieces_sql, source_columns
-from orchestration.agencies.expressions import name, text
-from orchestration.engine import connect
+from orchestration.engine import connect, name, text
 from orchestration.landing import LandedFile, Manifest, Refusal, count_padded, header_of, read_raw
 from orchestration.landing.zone import refuse
 from orchestration.layers.ledger import Ledger, new_write_id
@@ -452,7 +451,7 @@ def _resolve(
         for entity in mapped_entities():
             many = {
                 f.sha256 for f in files
-                if any(e.rows == "many" for layout in agency.feeds[f.feed].layouts().values() if (e := layout.entities.get(entity.name)))
+                if agency.feeds[f.feed].folds(entity.name)
             }  # fmt: skip
             con.execute("create or replace temp table ranked (month varchar, _group varchar)")
             _resolve_entity(con, settings, agency, entity, order, many, old)

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from orchestration.agencies.expressions import text
-from orchestration.engine import connect
+from orchestration.engine import connect, text
 from orchestration.layers.dbt import DbtProject, Model, versions
 from orchestration.layers.fingerprint import WHOLE, digest, expected
 from orchestration.layers.input import create_input_views, input_agencies, load_state, open_months

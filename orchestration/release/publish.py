@@ -16,8 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.agencies.expressions import text
-from orchestration.engine import connect
+from orchestration.engine import connect, text
 from orchestration.landing import Manifest
 from orchestration.layers.dbt import Model, versions
 from orchestration.layers.fingerprint import WHOLE

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.agencies.expressions import text
-from orchestration.engine import connect
+from orchestration.engine import connect, text
 from orchestration.release.publish import current_release
 from orchestration.settings import Settings
 

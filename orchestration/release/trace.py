@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestration.agencies.expressions import text
-from orchestration.engine import connect
+from orchestration.engine import connect, text
 from orchestration.landing import Manifest
 from orchestration.layers.input import entity_files, input_agencies, load_state, superseded_file
 from orchestration.release.publish import load_manifest

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from orchestration.engine import text
 from orchestration.settings import PROJECT
 from orchestration.standard.codes import code_list
 
@@ -69,19 +70,15 @@ def narrative_rules(path: Path = RULES) -> tuple[NarrativeRule, ...]:
     return tuple(rules)
 
 
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
 def rule_sql(rule: NarrativeRule, column: str) -> str:
     """A condition that holds where the rule finds its words in the column."""
-    pattern = _text(rule.pattern)
+    pattern = text(rule.pattern)
     found = f"regexp_matches({column}, {pattern}, 'i')"
     if not rule.negation:
         return found
     undone = rule.negation.replace("{denial}", DENIAL).replace("{between}", BETWEEN)
-    clauses = f"regexp_replace({column}, {_text(TURN)}, ';', 'gi')"
-    left = f"regexp_replace({clauses}, {_text(undone)}, ' ', 'gi')"
+    clauses = f"regexp_replace({column}, {text(TURN)}, ';', 'gi')"
+    left = f"regexp_replace({clauses}, {text(undone)}, ' ', 'gi')"
     return f"({found} and regexp_matches({left}, {pattern}, 'i'))"
 
 
@@ -98,6 +95,6 @@ def narrative_sql(column: str, rules: tuple[NarrativeRule, ...] | None = None) -
     blank = f"{column} is null or trim({column}) = ''"
     any_kind = " or ".join(by_kind.values()) or "false"
     answer = f"case when {blank} then 'not_recorded' when {any_kind} then 'yes' else 'no' end"
-    listed = ", ".join(f"case when {found} then {_text(kind)} end" for kind, found in by_kind.items()) or "null"
+    listed = ", ".join(f"case when {found} then {text(kind)} end" for kind, found in by_kind.items()) or "null"
     kinds = f"case when {blank} then 'not_recorded' else coalesce(nullif(concat_ws('|', {listed}), ''), 'none') end"
     return answer, kinds

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.agencies.expressions import name, names_in, source_sql, text
+from orchestration.agencies.expressions import names_in, source_sql
 from orchestration.agencies.folder import Agency, AgencyError, Feed, FieldMapping, load_agency
 from orchestration.agencies.mapping import (
     ANSWER_WORDS,
@@ -26,7 +26,7 @@ from orchestration.agencies.mapping import (
     pieces_sql,
     source_columns,
 )
-from orchestration.engine import connect
+from orchestration.engine import connect, name, text
 from orchestration.landing import Manifest
 from orchestration.landing.readers import Refusal, check_columns, check_container, count_padded, header_of, read_raw
 from orchestration.layers.input import file_version, load_lookups, shrunk
@@ -203,8 +203,7 @@ def mapped_fields(layout: Feed, entity: Entity) -> list[Field]:
 
 def folds(agency: Agency, feed_name: str, entity_name: str) -> bool:
     """Whether the feed may repeat a key of the entity."""
-    layouts = agency.feeds[feed_name].layouts().values()
-    return any(said.rows == "many" for layout in layouts if (said := layout.entities.get(entity_name)))
+    return agency.feeds[feed_name].folds(entity_name)
 
 
 def version_of(agency: Agency, feed_name: str, source: Source) -> str | None:
