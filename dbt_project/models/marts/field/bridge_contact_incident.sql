@@ -72,15 +72,6 @@ searching as (
         and contact.contact_reason_code <> 'outreach'
 ),
 
-first_arrival as (
-    select
-        agency_id,
-        incident_id,
-        min(on_scene_at) as on_scene_at
-    from unit_response
-    group by agency_id, incident_id
-),
-
 hours as (
     {{ whole_numbers(-1, 6, 'hour_offset') }}
 ),
@@ -144,16 +135,28 @@ pair as (
     where {{ months_near('searching', 'open_call', lookback_months=1) }}
 ),
 
-sent_unit as (
-    select distinct
-        incident_id,
-        unit_number
-    from unit_response
-    where unit_number is not null
+candidate as (
+    select distinct incident_id from pair
 ),
 
-call_with_units as (
-    select distinct incident_id from sent_unit
+candidate_unit as (
+    select
+        unit_response.incident_id,
+        unit_response.unit_number,
+        min(unit_response.on_scene_at) as on_scene_at
+    from unit_response
+    inner join candidate
+        on unit_response.incident_id = candidate.incident_id
+    group by unit_response.incident_id, unit_response.unit_number
+),
+
+candidate_arrival as (
+    select
+        incident_id,
+        min(on_scene_at) as on_scene_at,
+        count(unit_number) > 0 as has_units
+    from candidate_unit
+    group by incident_id
 ),
 
 -- A call that a form of the month names is taken.
@@ -162,27 +165,25 @@ compared as (
         searching.*,
         incident.incident_id,
         {{ seconds_between('incident.received_at', 'searching.occurred_at') }} as seconds_after_call,
-        {{ seconds_between('coalesce(first_arrival.on_scene_at, incident.received_at)', 'searching.occurred_at') }}
+        {{ seconds_between('coalesce(candidate_arrival.on_scene_at, incident.received_at)', 'searching.occurred_at') }}
             as seconds_after_arrival,
         incident.beat as call_beat,
         incident.call_type_initial_local as call_call_type_initial_local,
         incident.call_type_final_local as call_call_type_final_local,
         incident.call_source_local as call_call_source_local,
-        sent_unit.unit_number is not null as is_unit_of_call,
-        call_with_units.incident_id is not null as has_units
+        candidate_unit.unit_number is not null as is_unit_of_call,
+        coalesce(candidate_arrival.has_units, false) as has_units
     from pair
     inner join searching
         on pair.contact_id = searching.contact_id
     inner join incident
         on pair.incident_id = incident.incident_id
-    left join first_arrival
-        on pair.incident_id = first_arrival.incident_id
-    left join sent_unit
+    left join candidate_arrival
+        on pair.incident_id = candidate_arrival.incident_id
+    left join candidate_unit
         on
-            pair.incident_id = sent_unit.incident_id
-            and searching.unit_number = sent_unit.unit_number
-    left join call_with_units
-        on pair.incident_id = call_with_units.incident_id
+            pair.incident_id = candidate_unit.incident_id
+            and searching.unit_number = candidate_unit.unit_number
     left join numbered
         on
             pair.incident_id = numbered.incident_id
