@@ -114,7 +114,9 @@ def test_what_law_enforcement_does_not_see_stands_in_the_care_tier_alone(built):
     assert not health & seen
     assert health <= kept
     assert seen & kept == {"agency_id", "contact_id"}
-    (rows,) = built.rows("select count(*) from internal.fct_contact join care.fct_contact using (agency_id, contact_id)")
+    (rows,) = built.rows(
+        "select count(*) from internal.fct_contact join care.fct_contact using (agency_id, contact_id)"
+    )
     assert built.rows("select count(*) from internal.fct_contact") == [rows]
 
 
