@@ -15,7 +15,7 @@ import duckdb
 from orchestration.engine import connect, text
 from orchestration.layers.dbt import DbtProject, Model, versions
 from orchestration.layers.fingerprint import WHOLE, digest, expected
-from orchestration.layers.input import create_input_views, input_agencies, load_state, open_months
+from orchestration.layers.input import create_input_views, input_agencies, link_digests, load_state, open_months
 from orchestration.layers.ledger import EVERY_AGENCY, Ledger, new_write_id
 from orchestration.layers.months import UNKNOWN, shift, widen
 from orchestration.settings import Settings
@@ -111,6 +111,7 @@ class Warehouse:
             "agency_field": {a: digest(s.fields) for a, s in states.items()},
             "agency_code": {a: digest(s.codes) for a, s in states.items()},
             "reconciliation": {a: digest(s.reconciliation(a)) for a, s in states.items()},
+            "person_link": link_digests(self.settings),
         }
 
     def expected(self) -> dict[str, dict[tuple[str, str], str]]:

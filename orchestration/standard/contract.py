@@ -95,6 +95,7 @@ class Entity:
     each other in time.
 
     is_mapped: whether agencies send it row by row; the others come from agency.yml and from seeds.
+    has_plain_mart: whether its staging table is published as a mart with the same columns.
     noun: what one row is called in a sentence.
     """
 
@@ -111,6 +112,7 @@ class Entity:
     fields: tuple[Field, ...]
     derived: tuple[Derived, ...] = ()
     noun: str = ""
+    has_plain_mart: bool = False
 
     @property
     def id(self) -> str:
@@ -123,6 +125,11 @@ class Entity:
 
     def field(self, name: str) -> Field | None:
         return next((f for f in self.fields if f.name == name), None)
+
+    @property
+    def is_care(self) -> bool:
+        """Whether all its rows are of the care tier: the number that tells one from another is."""
+        return any(f.tier == "care" for f in self.fields if f.name in self.key)
 
     @property
     def shape(self) -> list:
@@ -228,6 +235,7 @@ def _entity(path: Path) -> Entity:
         is_mapped=str(custom.get("mapped", True)).lower() == "true",
         version=str(contract["version"]),
         noun=table.get("businessName", _noun(name)),
+        has_plain_mart=custom.get("mart") == "as_staged",
     )
 
 

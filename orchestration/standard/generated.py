@@ -12,13 +12,21 @@ from orchestration.settings import PROJECT
 from orchestration.standard.codes import CodeTable, code_list_names, code_table
 from orchestration.standard.contract import Entity, load_standard
 from orchestration.standard.dictionary import code_page, entity_page, index_page
-from orchestration.standard.staging import columns_not_named, contract_yml, sources_yml, staging_sql
+from orchestration.standard.staging import (
+    columns_not_named,
+    contract_yml,
+    mart_contract_yml,
+    mart_sql,
+    sources_yml,
+    staging_sql,
+)
 from orchestration.standard.template import agency_template
 from orchestration.standard.warehouse_page import published_models, warehouse_page
 
 MARK = "Generated from "
 REMEDY = "run crisis standard write"
 STAGING = Path("dbt_project/models/staging")
+MARTS = Path("dbt_project/models/marts")
 DICTIONARY = Path("docs/dictionary")
 TEMPLATE = Path("docs/templates/agency.yml")
 
@@ -63,6 +71,10 @@ def generated_files(root: Path = PROJECT) -> dict[Path, str]:
         files[STAGING / entity.family / f"_stg_{entity.name}.yml"] = contract_yml(entity, standard)
         if not entity.derived and _hand_written(root, entity) is None:
             files[_sql_path(entity)] = staging_sql(entity, standard)
+        if entity.has_plain_mart:
+            folder = MARTS / ("care" if entity.is_care else entity.family)
+            files[folder / f"_fct_{entity.name}.yml"] = mart_contract_yml(entity, standard)
+            files[folder / f"fct_{entity.name}.sql"] = mart_sql(entity, standard)
     for entity in standard.values():
         files[DICTIONARY / f"{entity.name}.md"] = entity_page(entity, standard)
     for name, codes in lists.items():
@@ -75,7 +87,8 @@ def generated_files(root: Path = PROJECT) -> dict[Path, str]:
 
 def _left_over(root: Path, files: dict[Path, str]) -> list[Path]:
     """Generated files that the standard no longer asks for."""
-    there = [*(root / STAGING).rglob("*.yml"), *(root / STAGING).rglob("*.sql"), *(root / DICTIONARY).rglob("*.md")]
+    models = [p for folder in (STAGING, MARTS) for kind in ("*.yml", "*.sql") for p in (root / folder).rglob(kind)]
+    there = [*models, *(root / DICTIONARY).rglob("*.md")]
     return [p for p in sorted(q.relative_to(root) for q in there if _is_generated(q)) if p not in files]
 
 
@@ -110,6 +123,11 @@ def hand_written_problems(root: Path = PROJECT) -> list[Problem]:
 
 def write_files(root: Path = PROJECT) -> list[Path]:
     """Writes what is stale and removes what is left over; returns the paths that changed, from the root."""
+    changed = _write(root)
+    return sorted({*changed, *_write(root)}) if changed else []  # the warehouse's page reads contracts just written
+
+
+def _write(root: Path) -> list[Path]:
     files, changed = generated_files(root), []
     for path in _left_over(root, files):
         (root / path).unlink()

@@ -1,4 +1,5 @@
-"""Staging as the standard says it: columns with their descriptions, dbt contracts, SQL, and dbt's list of sources."""
+"""Staging as the standard says it: columns with their descriptions, dbt contracts, SQL, and dbt's list of sources;
+and the marts that publish a staging table as it is."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import json
 import re
 import textwrap
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestration.standard.contract import Entity, Field
 
@@ -130,42 +131,63 @@ def sentence(text: str) -> str:
     return text[0].upper() + text[1:].rstrip().removesuffix(".") + "."
 
 
-def contract_yml(entity: Entity, standard: Mapping[str, Entity]) -> str:
-    """dbt's contract of stg_<entity>."""
-    grain = sentence(f"{entity.grain.removesuffix('.')}, current version")
+def _contract(entity: Entity, standard: Mapping[str, Entity], name: str, grain: str) -> str:
+    tier = "care" if entity.is_care else "internal"
+    columns = [replace(c, tier=tier) if c.tier == "internal" else c for c in staged_columns(entity, standard)]
     lines = [
         f"# Generated from seeds/standard/{entity.name}.yml; {HOW_TO_CHANGE}",
         "version: 2",
         "",
         "models:",
-        f"  - name: stg_{entity.name}",
+        f"  - name: {name}",
         f"    description: {_quoted(f'{sentence(entity.description)} {grain}')}",
         "    config:",
         "      meta:",
-        "        tier: internal",
+        f"        tier: {tier}",
         f"        primary_key: [agency_id, {entity.id}]",
         "        lookback_months: 0",
         "        lookahead_months: 0",
         "    columns:",
-        *(_column_line(c) for c in staged_columns(entity, standard)),
+        *(_column_line(c) for c in columns),
     ]
     return "\n".join(lines) + "\n"
 
 
-def staging_sql(entity: Entity, standard: Mapping[str, Entity]) -> str:
-    """The SQL of stg_<entity>, for an entity to which staging adds no column of its own."""
+def contract_yml(entity: Entity, standard: Mapping[str, Entity]) -> str:
+    """dbt's contract of stg_<entity>."""
+    grain = sentence(f"{entity.grain.removesuffix('.')}, current version")
+    return _contract(entity, standard, f"stg_{entity.name}", grain)
+
+
+def mart_contract_yml(entity: Entity, standard: Mapping[str, Entity]) -> str:
+    """dbt's contract of fct_<entity>, for an entity whose staging table is published as it is."""
+    return _contract(entity, standard, f"fct_{entity.name}", sentence(entity.grain))
+
+
+def _select_all(entity: Entity, standard: Mapping[str, Entity], grain: str, relation: str) -> str:
+    """A model that hands on every staged column of a relation, for the months of the window."""
     columns = ",\n        ".join(c.name for c in staged_columns(entity, standard))
-    grain = textwrap.wrap(f"Grain: {entity.grain.removesuffix('.')}, current version.", SQL_WIDTH - len("-- "))
     return (
-        "".join(f"-- {line}\n" for line in grain)
+        "".join(f"-- {line}\n" for line in textwrap.wrap(f"Grain: {grain}.", SQL_WIDTH - len("-- ")))
         + f"-- Generated from seeds/standard/{entity.name}.yml; {HOW_TO_CHANGE}\n"
         f"with {entity.name} as (\n"
-        f"    select * from {{{{ source('input', '{entity.name}') }}}} as {entity.name}\n"
+        f"    select * from {{{{ {relation} }}}} as {entity.name}\n"
         f"    where {{{{ in_window('{entity.name}') }}}}\n"
         "),\n\n"
         f"final as (\n    select\n        {columns}\n    from {entity.name}\n)\n\n"
         "select * from final\n"
     )
+
+
+def staging_sql(entity: Entity, standard: Mapping[str, Entity]) -> str:
+    """The SQL of stg_<entity>, for an entity to which staging adds no column of its own."""
+    grain = f"{entity.grain.removesuffix('.')}, current version"
+    return _select_all(entity, standard, grain, f"source('input', '{entity.name}')")
+
+
+def mart_sql(entity: Entity, standard: Mapping[str, Entity]) -> str:
+    """The SQL of fct_<entity>, for an entity whose staging table is published as it is."""
+    return _select_all(entity, standard, entity.grain.removesuffix("."), f"ref('stg_{entity.name}')")
 
 
 def sources_yml(entities: Iterable[Entity]) -> str:

@@ -44,3 +44,17 @@
 {% macro duckdb__id_of_earliest(id, instant) -%}
     min_by({{ id }}, row({{ instant }}, {{ id }})) filter (where {{ instant }} is not null)
 {%- endmacro %}
+
+
+{# The texts of a group in the order of a number, joined by '>'. #}
+{% macro path_in_order(column, place) -%}
+    {{ return(adapter.dispatch('path_in_order')(column, place)) }}
+{%- endmacro %}
+
+{% macro default__path_in_order(column, place) -%}
+    array_join(transform(array_sort(collect_list(struct({{ place }}, {{ column }}))), x -> x.{{ column }}), '>')
+{%- endmacro %}
+
+{% macro duckdb__path_in_order(column, place) -%}
+    string_agg({{ column }}, '>' order by {{ place }})
+{%- endmacro %}

@@ -28,11 +28,3 @@
         {{- ',\n        ' if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
-
-{# One row a number, both ends included. #}
-{% macro whole_numbers(first, last, name) -%}
-    {%- for number in range(first, last + 1) -%}
-    select {{ number }} as {{ name }}
-    {{- '\n    union all\n    ' if not loop.last }}
-    {%- endfor -%}
-{%- endmacro %}

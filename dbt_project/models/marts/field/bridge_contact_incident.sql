@@ -73,7 +73,7 @@ searching as (
 ),
 
 hours as (
-    {{ whole_numbers(-1, 6, 'hour_offset') }}
+    {{ numbers_listed(range(-1, 7), 'hour_offset') }}
 ),
 
 -- A call in every hour in which a contact at it may take place: half an hour early to six hours late.

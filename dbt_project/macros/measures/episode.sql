@@ -1,0 +1,71 @@
+{#
+  Windows that tell episodes apart, in days: an episode ends when the person is at liberty for longer without an
+  event. Each is reported; none is the right one.
+#}
+{% macro episode_windows() -%} {{ return([7, 14, 30, 90]) }} {%- endmacro %}
+
+{#
+  CTEs that number the episodes of each person in each window; the last is `numbered`: the events with window_days,
+  event_number, free_at (when the person was free again), days_at_liberty_before (since the event before that ended
+  last; time in jail or in hospital does not count), episode_number and last_known_at (the last event of all).
+#}
+{% macro episodes(event, key) -%}
+window_length as (
+    {{ numbers_listed(episode_windows(), 'window_days') }}
+),
+
+-- A stay without an end is taken to end where it began: it cannot be known when the person was free.
+freed as (
+    select
+        *,
+        case when is_confined and ended_at > started_at then ended_at else started_at end as free_at,
+        max(started_at) over () as last_known_at
+    from {{ event }}
+),
+
+placed as (
+    select
+        freed.*,
+        window_length.window_days,
+        row_number() over (
+            partition by freed.{{ key }}, window_length.window_days
+            order by freed.started_at, freed.event_kind_code, freed.record_id
+        ) as event_number,
+        max(freed.free_at) over (
+            partition by freed.{{ key }}, window_length.window_days
+            order by freed.started_at, freed.event_kind_code, freed.record_id
+            rows between unbounded preceding and 1 preceding
+        ) as free_before_at
+    from freed
+    cross join window_length
+),
+
+parted as (
+    select
+        *,
+        {{ seconds_between('free_before_at', 'started_at') }} as seconds_at_liberty,
+        free_before_at is null
+        or {{ seconds_between('free_before_at', 'started_at') }} > window_days * 86400 as is_first_of_episode
+    from placed
+),
+
+numbered as (
+    select
+        *,
+        cast(sum(case when is_first_of_episode then 1 else 0 end) over (
+            partition by {{ key }}, window_days
+            order by event_number
+            rows between unbounded preceding and current row
+        ) as bigint) as episode_number,
+        case when is_first_of_episode then round(seconds_at_liberty / 86400.0, 2) end as days_at_liberty_before
+    from parted
+)
+{%- endmacro %}
+
+{# One row a number of a list. #}
+{% macro numbers_listed(numbers, name) -%}
+    {%- for number in numbers -%}
+    select {{ number }} as {{ name }}
+    {{- '\n    union all\n    ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
