@@ -22,7 +22,8 @@ class Settings:
     """Where things lie and how much of the machine they may use.
 
     home: the directory of all runtime data. agency_paths: folders that hold agency folders.
-    first_month, last_month: the calendar of the monthly partitions, as 'YYYY-MM'.
+    first_month, last_month: the calendar of the monthly partitions, as 'YYYY-MM'. link_minors: whether records about
+    people under 18 are linked.
     """
 
     home: Path
@@ -32,12 +33,14 @@ class Settings:
     memory_limit: str = "8GB"
     first_month: str = "1990-01"
     last_month: str = "2039-12"
+    link_minors: bool = False
     dbt_project: Path = PROJECT / "dbt_project"
     seeds: Path = PROJECT / "seeds"
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """Settings as CRISIS_HOME, CRISIS_AGENCIES, CRISIS_ENGINE, CRISIS_THREADS, CRISIS_MEMORY_LIMIT say.
+        """Settings as CRISIS_HOME, CRISIS_AGENCIES, CRISIS_ENGINE, CRISIS_THREADS, CRISIS_MEMORY_LIMIT and
+        CRISIS_LINK_MINORS say.
 
         Raises SettingsError when a variable holds what the warehouse does not know.
         """
@@ -59,6 +62,10 @@ class Settings:
             given["threads"] = int(env["CRISIS_THREADS"])
         if env.get("CRISIS_MEMORY_LIMIT"):
             given["memory_limit"] = env["CRISIS_MEMORY_LIMIT"]
+        if env.get("CRISIS_LINK_MINORS"):
+            if env["CRISIS_LINK_MINORS"] not in ("yes", "no"):
+                raise SettingsError(f"CRISIS_LINK_MINORS is '{env['CRISIS_LINK_MINORS']}'; say yes or no")
+            given["link_minors"] = env["CRISIS_LINK_MINORS"] == "yes"
         return cls(engine=engine, **given)
 
     @property

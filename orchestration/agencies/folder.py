@@ -217,6 +217,7 @@ class Variant(_Strict):
 class _AgencyFile(_Strict):
     extends: str | None = None
     agency: AgencyFacts
+    linkable: bool = False  # linking is a disclosure: somebody must have said that it is allowed
     missing: tuple[str, ...] = ()
     missing_by_column: dict[str, tuple[str, ...]] = {}
     withheld: tuple[str, ...] = ()
@@ -273,7 +274,7 @@ class Agency(_AgencyFile):
         known = load_standard()
         entities = {n for feed in self.feeds.values() for layout in feed.layouts().values() for n in layout.entities}
         standard = {n: known[n].shape for n in sorted(entities)}
-        said = self.model_dump(mode="json", exclude={"folder"})
+        said = self.model_dump(mode="json", exclude={"folder", "linkable"})
         used = {f.code_list for n in entities for f in known[n].fields if f.code_list}
         lists = {name: code_list(name) for name in sorted(used - set(self.codes))}
         text = json.dumps([said, standard, lists], sort_keys=True, default=str)

@@ -27,6 +27,7 @@ FACTS = (
     ("is_fictional", None, "true if the agency is made up, for tests and demonstrations."),
 )
 TEXTS = (
+    ("linkable", "true", "Whether its records may be linked to a person's other records; false unless it says so."),
     ("missing", '["-"]', "Texts that mean nothing was recorded, in any column."),
     ("missing_by_column", '{Closed: ["1900-01-01 00:00:00"]}', "The same, of one column."),
     ("withheld", '["REDACTED"]', "Texts that stand for a value which is kept back; that is not missing."),

@@ -1,0 +1,221 @@
+"""Linkage through its surface: files in, person keys and events out."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.linkage_home import CALL, CONSENT, JAIL, VISIT, PeopleHome, person
+
+ANNA = {"born": "1980-02-03", "phone": "555-010-1234", "address": "12 North Main Street, Apt 4"}
+
+
+@pytest.fixture
+def home(tmp_path):
+    return PeopleHome.make(tmp_path)
+
+
+def test_records_of_one_person_share_a_key_across_entities_and_spellings(home):
+    home.forms([
+        {"form": "F1", **person("Anna", "Sample", **ANNA)},
+        {"form": "F2", **person("Ana", "Sample", **ANNA)},
+        {"form": "F3", **person("Boris", "Other", "1971-05-06", "555-010-9876", "7 Oak Ave")},
+    ])  # fmt: skip
+    home.take_in("maple", "jail_1.csv", JAIL, [
+        {"booking": "B1", "booked": "2024-05-03 08:00:00", "last": "SAMPLE", "first": "ANNA", "born": "02/03/1980"},
+    ])  # fmt: skip
+    home.take_in("maple", "cad_1.csv", CALL, [
+        {"call": "C1", "received": "2024-05-02 09:50:00", "caller": "Anna Sample", "phone": "(555) 010-1234"},
+    ])  # fmt: skip
+    home.link()
+    assert home.people() == {frozenset({"F1", "F2", "B1", "C1"}), frozenset({"F3"})}
+
+
+def test_two_john_does_are_two_anonymous_contacts(home):
+    """T15 of the reference cases: not one familiar face."""
+    home.forms([
+        {"form": "F1", **person("John", "Doe")},
+        {"form": "F2", **person("John", "Doe")},
+        {"form": "F3", **person("John", "Doe", "1900-01-01", "000-000-0000", "Transient")},
+    ])  # fmt: skip
+    home.link()
+    assert home.keys() == {"F1": None, "F2": None, "F3": None}
+    assert home.events() == []
+
+
+def test_twins_and_a_father_of_the_same_name_stay_apart(home):
+    home.forms([
+        {"form": "F1", **person("Marcus", "Twin", **ANNA)},
+        {"form": "F2", **person("Dolores", "Twin", **ANNA)},
+        {"form": "F3", **person("M", "Twin", **ANNA)},
+        {"form": "F4", **person("Hector", "Elder", "1950-01-02", "555-010-2222", "9 Elm St")},
+        {"form": "F5", **person("Hector", "Elder", "1983-11-27", "555-010-2222", "9 Elm St")},
+    ])  # fmt: skip
+    home.link()
+    keys = home.keys()
+    assert keys["F1"] != keys["F2"]
+    assert keys["F4"] != keys["F5"]
+    assert keys["F3"] != keys["F2"]  # M is Marcus at most
+
+
+def test_an_agencys_own_number_is_an_exact_key_and_a_placeholder_is_none(home):
+    home.forms([
+        {"form": "F1", **person("Anna", "Sample", number="PN-7")},
+        {"form": "F2", **person("Maria", "Married", "1980-02-03", number="pn-7")},
+        {"form": "F3", **person("Zoe", "Elsewhere", "1990-02-03", number="UNKNOWN")},
+        {"form": "F4", **person("Carl", "Nowhere", "1960-02-03", number="UNKNOWN")},
+    ])  # fmt: skip
+    home.link()
+    assert home.people() == {frozenset({"F1", "F2"}), frozenset({"F3"}), frozenset({"F4"})}
+
+
+def test_running_again_changes_nothing(home):
+    home.forms([{"form": "F1", **person("Anna", "Sample", **ANNA)}])
+    first = home.link()
+    keys, events = home.keys(), home.stored("select * from event order by seq")
+    assert first.changed == [("maple", "2024-05")]
+    assert not home.link().is_fresh
+    again = home.link(force=True)
+    assert again.is_fresh and again.changed == []
+    assert home.keys() == keys
+    assert home.stored("select * from event order by seq") == events
+    assert home.stored("select zone, count(*) from run group by zone order by zone") == [("care", 1), ("justice", 1)]
+
+
+def test_new_evidence_merges_and_the_key_given_first_stays(home):
+    home.forms([{"form": "F1", **person("Anna", "Sample", "1980-02-03", "555-010-1234")}])
+    home.link("2024-06-01")
+    home.forms([{"form": "F2", **person("Anna", "Sample", "", "555-010-7777", "12 Main St")}], "forms_2.csv")
+    home.link("2024-06-02")
+    before = home.keys()
+    assert before["F1"] != before["F2"]
+    home.forms([{"form": "F3", **person("Anna", "Sample", "1980-02-03", "555-010-7777", "12 Main St")}], "forms_3.csv")
+    home.link("2024-06-03")
+    assert set(home.keys().values()) == {before["F1"]}
+    assert home.events() == [("created", "F1"), ("created", "F2"), ("merged", "F2"), ("joined", "F3")]
+    assert home.stored(
+        "select person_key, previous_key, cast(date as varchar) from event where kind = 'merged' and zone = 'justice'"
+    ) == [(before["F1"], before["F2"], "2024-06-03")]
+
+
+def test_a_corrected_record_splits_a_person_and_the_larger_part_keeps_the_key(home):
+    rows = [
+        {"form": "F1", **person("Anna", "Sample", "1980-02-03", "555-010-1234")},
+        {"form": "F2", **person("Anna", "Sample", "", "555-010-7777", "12 Main St")},
+        {"form": "F3", **person("Anna", "Sample", "1980-02-03", "555-010-7777", "12 Main St")},
+        {"form": "F4", **person("Anna", "Sample", "1980-02-03", "555-010-1234")},
+    ]
+    home.forms(rows)
+    home.link("2024-06-01")
+    (key,) = set(home.keys().values())
+    home.forms([{"form": "F3", **person("Boris", "Other", "1971-05-06", "555-010-9876")}], "forms_2.csv")
+    home.link("2024-06-02")
+    keys = home.keys()
+    assert keys["F1"] == keys["F4"] == key
+    assert len({keys["F1"], keys["F2"], keys["F3"]}) == 3
+    assert sorted(home.events()[4:]) == [("split", "F2"), ("split", "F3")]
+
+
+# -- zones
+
+
+def visit(number: str, **over) -> dict:
+    return {
+        "visit": number, "arrived": "2024-05-04 12:00:00", "last": "Sample", "first": "Anna", "born": "1980-02-03",
+        "phone": "555-010-1234", "part2": "no",
+    } | over  # fmt: skip
+
+
+def test_care_records_enter_with_consent_or_a_stated_basis_and_justice_never_shows_them(home):
+    home.forms([{"form": "F1", **person("Anna", "Sample", **ANNA)}])
+    home.link()
+    alone = home.keys()
+    home.take_in("elm", "visits_1.csv", VISIT, [
+        visit("V1", consent="K1"), visit("V2", basis="hipaa_treatment"), visit("V3"), visit("V4", basis="part2_consent"),
+        visit("V5", basis="hipaa_treatment", part2="yes"), visit("V6", consent="K1", part2="yes"),
+        visit("V7", consent="K2"), visit("V8", consent="K3"), visit("V9", consent="K4"), visit("V10", basis="hipaa_treatment", part2=""),
+    ])  # fmt: skip
+    home.take_in("elm", "consents_1.csv", CONSENT, [
+        {"consent": "K1", "status": "signed", "scope": "linkage", "given": "2024-01-01"},
+        {"consent": "K2", "status": "signed", "scope": "evaluation", "given": "2024-01-01"},
+        {"consent": "K3", "status": "none", "scope": "linkage", "given": "2024-01-01"},
+        {"consent": "K4", "status": "signed", "scope": "linkage", "given": "2024-01-01", "expires": "2024-06-30"},
+    ])  # fmt: skip
+    home.link()
+    assert home.people("care") == {frozenset({"F1", "V1", "V2", "V6"})}
+    assert set(home.keys("care")) == {"F1", "V1", "V2", "V6"}, "what may not enter has no row at all"
+    assert home.keys("justice") == alone
+    assert home.keys("care")["F1"] != alone["F1"], "each zone has its own keys"
+
+
+def test_a_care_record_never_bridges_two_justice_records(home):
+    home.forms([
+        {"form": "F1", **person("Anna", "Sample", "1980-02-03", "555-010-1234")},
+        {"form": "F2", **person("Anna", "Sample", "", "555-010-7777", "12 Main St")},
+    ])  # fmt: skip
+    home.take_in("elm", "visits_1.csv", VISIT, [
+        visit("V1", phone="555-010-7777", address="12 Main St", basis="hipaa_treatment"),
+    ])  # fmt: skip
+    home.link()
+    assert home.people("care") == {frozenset({"F1", "F2", "V1"})}
+    assert home.people("justice") == {frozenset({"F1"}), frozenset({"F2"})}
+
+
+def test_consent_that_ends_takes_the_record_out_at_the_next_build(home):
+    home.take_in("elm", "visits_1.csv", VISIT, [visit("V1", consent="K1"), visit("V2", consent="K2")])
+    home.take_in("elm", "consents_1.csv", CONSENT, [
+        {"consent": "K1", "status": "signed", "scope": "linkage", "given": "2024-01-01", "expires": "2024-07-01"},
+        {"consent": "K2", "status": "verbal", "scope": "care_coordination|linkage", "given": "2024-01-01"},
+    ])  # fmt: skip
+    home.link("2024-07-01")
+    assert home.people("care") == {frozenset({"V1", "V2"})}
+    assert not home.link("2024-07-01").is_fresh
+    home.link("2024-07-02")  # nothing landed: the day alone ends K1
+    assert home.people("care") == {frozenset({"V2"})}
+    home.take_in("elm", "consents_2.csv", CONSENT, [
+        {"consent": "K2", "status": "revoked", "scope": "linkage", "given": "2024-01-01", "revoked": "2024-07-03 09:00:00"},
+    ])  # fmt: skip
+    home.link("2024-07-04")
+    assert home.people("care") == set()
+    events = home.stored(
+        "select kind, split_part(record_id, ':', 2), cast(date as varchar) from event where kind = 'withdrawn' order by seq"
+    )
+    assert events == [("withdrawn", "V1", "2024-07-02"), ("withdrawn", "V2", "2024-07-04")]
+
+
+def test_minors_are_off_until_a_setting_turns_them_on(tmp_path):
+    rows = [
+        {"form": "F1", **person("Anna", "Sample", "2006-05-03", "555-010-1234")},  # 18 on the day after the contact
+        {"form": "F2", **person("Bea", "Sample", "2006-05-02", "555-010-5678")},  # 18 on the day of the contact
+        {"form": "F3", **person("Cleo", "Sample", "", "555-010-1111", age="17")},
+    ]
+    for minors, linked in ((False, {"F2"}), (True, {"F1", "F2", "F3"})):
+        home = PeopleHome.make(tmp_path / str(minors), link_minors=minors)
+        home.forms(rows)
+        home.link()
+        assert set(home.keys()) == linked
+
+
+def test_agencies_are_linked_only_if_they_say_so_and_sealed_records_leave(tmp_path):
+    home = PeopleHome.make(tmp_path / "no", linkable=False)
+    home.forms([{"form": "F1", **person("Anna", "Sample", **ANNA)}])
+    home.link()
+    assert home.keys() == {}
+    home = PeopleHome.make(tmp_path / "yes")
+    home.forms([{"form": f, **person("Anna", "Sample", **ANNA)} for f in ("F1", "F2")])
+    home.link("2024-06-01")
+    (home.settings.identity / "sealed.csv").write_text(
+        "entity,entity_id,since,reason\ncontact,maple:F1,2024-06-02,expunged\n"
+    )
+    home.link("2024-06-02")
+    assert set(home.keys()) == {"F2"}
+    assert home.events()[-1] == ("withdrawn", "F1")
+
+
+def test_the_store_is_for_its_owner_alone_and_holds_no_values(home):
+    home.forms([{"form": "F1", **person("Anna", "Sample", **ANNA)}])
+    home.link()
+    path = home.settings.identity / "people.duckdb"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    for table in ("assignment", "event", "person", "edge", "run"):
+        assert "SAMPLE" not in str(home.stored(f"select * from {table}")).upper()
