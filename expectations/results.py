@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LAYERS = ("input", "staging", "marts", "metrics", "release")
+LAYERS = ("input", "linkage", "staging", "marts", "metrics", "release")
 SEVERITIES = ("block", "warn", "record")
 # Statuses exclude each other; the first that holds counts.
 STATUSES = ("error", "not_applicable", "failed", "passed")

@@ -11,6 +11,7 @@ from orchestration.landing import land_drop
 from orchestration.landing.zone import landed_agencies
 from orchestration.layers.fingerprint import WHOLE
 from orchestration.layers.input import build_input, load_state
+from orchestration.layers.linkage import links_to_do
 from orchestration.layers.lock import writer_lock
 from orchestration.layers.models import Warehouse
 from orchestration.layers.months import UNKNOWN
@@ -83,6 +84,8 @@ def plan(
         if not ((gate := gates.get(("input", a, m))) and gate.state == "open" and gate.write_id == made["write_id"])
     }
     to_do = {m for months in warehouse.to_do().values() for m in months}
+    if links_to_do(settings, warehouse.ledger):
+        to_do.add(WHOLE)
     return sorted((unjudged | to_do) & (existing | {WHOLE}))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -23,7 +24,7 @@ class Settings:
 
     home: the directory of all runtime data. agency_paths: folders that hold agency folders.
     first_month, last_month: the calendar of the monthly partitions, as 'YYYY-MM'. link_minors: whether records about
-    people under 18 are linked.
+    people under 18 are linked. as_of: the day on which consents are judged; today unless told.
     """
 
     home: Path
@@ -34,6 +35,7 @@ class Settings:
     first_month: str = "1990-01"
     last_month: str = "2039-12"
     link_minors: bool = False
+    as_of: date | None = None
     dbt_project: Path = PROJECT / "dbt_project"
     seeds: Path = PROJECT / "seeds"
 

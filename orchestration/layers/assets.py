@@ -18,6 +18,8 @@ from orchestration.layers.fingerprint import WHOLE
 from orchestration.layers.gates import judge_input, judge_layer, stopping, thresholds
 from orchestration.layers.input import build_input, load_state
 from orchestration.layers.ledger import EVERY_AGENCY, new_write_id
+from orchestration.layers.linkage import build_links, judge_links
+from orchestration.layers.links import LINK_GATE
 from orchestration.layers.lock import writer_lock
 from orchestration.layers.models import DBT_LAYERS, Warehouse, selection
 from orchestration.layers.months import UNKNOWN, month_range, partition_keys
@@ -196,6 +198,51 @@ def input_assets(road: Road, agency: Agency) -> tuple[dg.AssetsDefinition, dg.As
     return rows, gate
 
 
+LINK_KEY = dg.AssetKey(["linkage", "person_link"])
+
+
+def linkage_assets(road: Road, input_keys: list[dg.AssetKey]) -> tuple[dg.AssetsDefinition, dg.AssetChecksDefinition]:
+    """Who is who over all agencies' input, and its blocking gate."""
+
+    @dg.asset(
+        key=LINK_KEY,
+        group_name="linkage",
+        deps=input_keys,
+        required_resource_keys={"writer"},
+        description="Which records are of one person, by zone. Keys are kept in the identity store.",
+    )
+    def links(context) -> dg.MaterializeResult:
+        with road.step("linkage") as say:
+            linked = build_links(road.settings, road.warehouse.ledger)
+            zones = linked.zones if linked else {}
+            say(
+                "; ".join(f"{z}: {n['records']:,} records, {n['people']:,} people" for z, n in zones.items())
+                or "nothing changed"
+            )
+        return dg.MaterializeResult(metadata={z: dict(counts) for z, counts in zones.items()})
+
+    @dg.asset_check(
+        asset=LINK_KEY,
+        name="gate",
+        blocking=True,
+        required_resource_keys={"writer"},
+        description="Great Expectations suites of the links and the identity store",
+    )
+    def gate() -> dg.AssetCheckResult:
+        with road.step("gate linkage") as say:
+            is_open = judge_links(road.settings, road.warehouse.ledger)
+            why = stopping(road.warehouse, "linkage", [LINK_GATE])
+            say("open" if is_open else f"closed: {'; '.join(why[:3])}")
+        return dg.AssetCheckResult(
+            passed=is_open,
+            severity=dg.AssetCheckSeverity.ERROR,
+            metadata={"reasons": why},
+            description=why[0] if why else None,
+        )
+
+    return links, gate
+
+
 class Translator(DagsterDbtTranslator):
     """Asset keys [layer, table]; sources of the input layer are the agencies' input assets."""
 
@@ -215,7 +262,9 @@ class Translator(DagsterDbtTranslator):
         deps, sources = [], set()
         for dep in spec.deps:
             schema, name = dep.asset_key.path
-            if schema == "input":
+            if (schema, name) == ("input", LINK_KEY.path[-1]):
+                deps.append(dg.AssetDep(LINK_KEY))
+            elif schema == "input":
                 sources.add(name)
             elif schema != "meta":
                 deps.append(dep)
@@ -353,7 +402,7 @@ def release_assets(road: Road) -> tuple[dg.AssetsDefinition, dg.AssetsDefinition
 def judge_release(warehouse: Warehouse) -> bool:
     """Judges the candidate's files; opens the release gate for exactly those bytes."""
     from expectations import judge
-    from orchestration.layers.gates import _finding
+    from orchestration.layers.gates import finding
 
     settings = warehouse.settings
     folder = settings.releases / release.CANDIDATE
@@ -362,7 +411,7 @@ def judge_release(warehouse: Warehouse) -> bool:
         database = Path(scratch) / "gate.duckdb"
         release.candidate_database(folder, database)
         results = judge("release", database, [], thresholds(settings), settings.results)
-    return warehouse.ledger.record("release", release.RELEASE_GATE, digest, [_finding(r) for r in results])
+    return warehouse.ledger.record("release", release.RELEASE_GATE, digest, [finding(r) for r in results])
 
 
 def all_assets(road: Road, agencies: list[Agency]) -> tuple[list, list]:
@@ -373,7 +422,11 @@ def all_assets(road: Road, agencies: list[Agency]) -> tuple[list, list]:
         rows, gate = input_assets(road, agency)
         assets.append(rows)
         checks.append(gate)
-    translator = Translator([_spec_key("input", a.id, e) for a in agencies for e in _entities(a)])
+    input_keys = [_spec_key("input", a.id, e) for a in agencies for e in _entities(a)]
+    links, gate = linkage_assets(road, input_keys)
+    assets.append(links)
+    checks.append(gate)
+    translator = Translator(input_keys)
     for layer in DBT_LAYERS:
         tables, gate = dbt_layer(road, layer, translator)
         assets.append(tables)

@@ -25,7 +25,7 @@ def thresholds(settings: Settings):
     return load_thresholds([HOUSE_FILE, *files])
 
 
-def _finding(result) -> Finding:
+def finding(result) -> Finding:
     return Finding(
         result.check_id, result.agency_id or "", result.table, result.status, result.severity,
         result.observed, result.threshold, result.failing_count, result.reason,
@@ -57,7 +57,7 @@ def judge_input(warehouse: Warehouse, agency_id: str, requested: Iterable[str]) 
     for result in results:
         if result.agency_id in (None, agency_id):
             for month in months if result.month is None else [result.month]:
-                found[month].append(_finding(result))
+                found[month].append(finding(result))
     bad = {m for m, findings in found.items() if any(f.stops for f in findings)}
     opened = {}
     for month in months:
@@ -78,7 +78,7 @@ def judge_layer(warehouse: Warehouse, layer: str, requested: Iterable[str]) -> d
     results = judge(layer, settings.warehouse, window, thresholds(settings), settings.results)
     found: dict[str, list[Finding]] = defaultdict(list)
     for result in results:
-        found[result.month or WHOLE].append(_finding(result))
+        found[result.month or WHOLE].append(finding(result))
     return {m: ledger.record(layer, (EVERY_AGENCY, m), seen[m], found[m]) for m in [*months, WHOLE] if m in seen}
 
 

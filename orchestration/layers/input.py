@@ -27,6 +27,7 @@ from orchestration.engine import connect, name, text
 from orchestration.landing import LandedFile, Manifest, Refusal, count_padded, header_of, read_raw
 from orchestration.landing.zone import refuse
 from orchestration.layers.ledger import Ledger, new_write_id
+from orchestration.layers.links import create_link_view
 from orchestration.settings import Settings
 from orchestration.standard import Entity, load_standard, mapped_entities
 
@@ -690,32 +691,3 @@ def _create_agency_tables(con: duckdb.DuckDBPyConnection, settings: Settings) ->
         con.execute(f"create or replace table input.{table} as select {declared} from rows_of_table")
         con.unregister("rows_of_table")
     create_link_view(con, settings)
-
-
-LINK_COLUMNS = {
-    "agency_id": "varchar", "month": "varchar", "entity": "varchar", "entity_id": "varchar", "role_code": "varchar",
-    "zone": "varchar", "person_key": "varchar", "is_anonymous": "boolean", "match_method_code": "varchar",
-    "match_weight": "decimal(6,2)",
-}  # fmt: skip
-
-
-def create_link_view(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Makes the view input.person_link over what linkage wrote last; empty before it ran."""
-    files = sorted((settings.input / "person_link").glob("*/*/*.parquet"))
-    columns = ", ".join(f"cast({{}} as {t}) as {c}".format(c if files else "null") for c, t in LINK_COLUMNS.items())
-    listed = ", ".join(text(str(f)) for f in files)
-    rows = (
-        f"from read_parquet([{listed}], hive_partitioning = true, hive_types_autocast = false)"
-        if files
-        else "where false"
-    )
-    con.execute(f"create or replace view input.person_link as select {columns} {rows}")
-
-
-def link_digests(settings: Settings) -> dict[str, str]:
-    """{agency_id: digest of its rows of input.person_link}, as linkage wrote them last."""
-    path = settings.input / "person_link" / "state.json"
-    found: dict[str, list] = {}
-    for file, digest in sorted(json.loads(path.read_text())["files"].items()) if path.exists() else ():
-        found.setdefault(file.split("/")[0].removeprefix("agency_id="), []).append([file, digest])
-    return {agency: _fingerprint(files) for agency, files in found.items()}

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 EVERY_AGENCY = "*"
-LAYERS = ("input", "staging", "marts", "metrics", "release")
+LAYERS = ("input", "linkage", "staging", "marts", "metrics", "release")
 Key = tuple[str, str]  # (agency_id, month)
 
 _SCHEMA = """

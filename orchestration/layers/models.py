@@ -15,8 +15,9 @@ import duckdb
 from orchestration.engine import connect, text
 from orchestration.layers.dbt import DbtProject, Model, versions
 from orchestration.layers.fingerprint import WHOLE, digest, expected
-from orchestration.layers.input import create_input_views, input_agencies, link_digests, load_state, open_months
+from orchestration.layers.input import create_input_views, input_agencies, load_state, open_months
 from orchestration.layers.ledger import EVERY_AGENCY, Ledger, new_write_id
+from orchestration.layers.links import LINK_GATE, link_digests, link_files, links_are_open
 from orchestration.layers.months import UNKNOWN, shift, widen
 from orchestration.settings import Settings
 from orchestration.standard import mapped_entities
@@ -178,8 +179,9 @@ class Warehouse:
     def require_open(self, layer: str, months: Iterable[str]) -> None:
         """Raises GateClosed unless every gate that the layer reads is open."""
         before = UPSTREAM[layer]
-        if before == "input":
-            return  # staging reads open pairs only
+        if before == "input":  # of it staging reads open pairs only
+            self._require_links()
+            return
         existing = {m for (kind, m) in self.write_ids() if kind == before}
         closed = ({*self.reads(layer, months), WHOLE} & {*existing, *months, WHOLE}) - self.open_gates(before)
         if closed:
@@ -187,6 +189,13 @@ class Warehouse:
             why = [_why(before, m, gates.get((before, EVERY_AGENCY, m)), self.write_ids()) for m in sorted(closed)[:5]]
             more = f" and {len(closed) - 5} more" if len(closed) > 5 else ""
             raise GateClosed(f"{layer} does not run: " + "; ".join(why) + more + ". See `crisis gates`.")
+
+    def _require_links(self) -> None:
+        """Raises GateClosed where links are there whose gate is not open."""
+        if link_files(self.settings) and not links_are_open(self.settings, self.ledger):
+            gate = self.ledger.gates("linkage").get(("linkage", *LINK_GATE))
+            why = gate.reason if gate and gate.state != "open" else "it was opened for other links than lie there now"
+            raise GateClosed(f"staging does not run: gate linkage is closed: {why}. See `crisis gates`.")
 
     def build(self, layer: str, requested: Iterable[str], say: Callable[[str], None] = lambda _: None) -> list[str]:
         """Builds one layer for the requested months and those that read them; returns the months written.

@@ -83,6 +83,13 @@ def link_people(
     return found
 
 
+def links_are_stale(settings: Settings, as_of: date) -> bool:
+    """Whether rows, model, seals, agencies or consents in force changed since people were linked last."""
+    state = _load_state(settings)
+    made_of = _fingerprint(settings, Model.load(), linkable_agencies(settings))
+    return state.get("made_of") != made_of or not state["from"] <= str(as_of) < state["until"]
+
+
 def said(counts: dict[str, int]) -> str:
     """The counts of a zone in words."""
     changes = ", ".join(

@@ -43,6 +43,7 @@ TABLES = """
         value varchar not null, uses bigint not null, frequency double not null);
     create table if not exists store.hot_key (zone varchar not null, version integer not null, rule varchar not null, key varchar not null);
 """
+TABLE_NAMES = ("run", "person", "assignment", "event")  # what a gate may look at: no value that tells who somebody is
 
 
 def store_path(settings: Settings):

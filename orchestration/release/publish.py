@@ -22,6 +22,7 @@ from orchestration.layers.dbt import Model, versions
 from orchestration.layers.fingerprint import WHOLE
 from orchestration.layers.input import input_agencies, load_state, open_months
 from orchestration.layers.ledger import EVERY_AGENCY, LAYERS
+from orchestration.layers.linkage import links_to_do, today
 from orchestration.layers.models import DBT_LAYERS, Warehouse, describe_models
 from orchestration.release.disclosure import general_select
 from orchestration.release.tiers import CLOSED, TIERS, columns_by_tier, tier_of, without_tier
@@ -36,6 +37,8 @@ class ReleaseRefused(RuntimeError):
 
 def refuse_unless_whole(warehouse: Warehouse) -> None:
     """Raises ReleaseRefused when a gate is closed or a partition stale: a release never mixes."""
+    if links_to_do(warehouse.settings, warehouse.ledger):
+        raise ReleaseRefused("people are not linked as of today's records and consents. `crisis run` links them.")
     there = warehouse.write_ids()
     closed = [
         f"{layer} {'whole tables' if m == WHOLE else m}"
@@ -245,6 +248,7 @@ def publish(warehouse: Warehouse, folder: Path) -> tuple[str, bool]:
         "tables": {m.name: _described(m) for m in describe_models(warehouse.project)},
         "gates": _gate_results(warehouse),
         "held_back": held_back(warehouse),
+        "consents_judged_on": str(today(settings)),
         "diff": {"to": last, **_diff(files, before["files"] if before else {})},
     }
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))

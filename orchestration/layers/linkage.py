@@ -1,0 +1,55 @@
+"""The linkage layer: links people over all agencies' input, and judges the links before staging reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from orchestration.engine import connect, text
+from orchestration.layers.gates import finding, thresholds
+from orchestration.layers.ledger import Ledger, new_write_id
+from orchestration.layers.links import LINK_GATE, create_link_view, links_are_open, links_digest
+from orchestration.linkage.people import Linked, link_people, links_are_stale
+from orchestration.linkage.store import TABLE_NAMES, store_path
+from orchestration.settings import Settings
+
+
+def today(settings: Settings) -> date:
+    """The day on which consents are judged."""
+    return settings.as_of or date.today()
+
+
+def links_to_do(settings: Settings, ledger: Ledger) -> bool:
+    """Whether people are to be linked, or what was linked is to be judged."""
+    return links_are_stale(settings, today(settings)) or not links_are_open(settings, ledger)
+
+
+def build_links(settings: Settings, ledger: Ledger, say: Callable[[str], None] = lambda _: None) -> Linked | None:
+    """Links people where something changed since; None where nothing did. The caller holds the writer lock."""
+    if not links_are_stale(settings, today(settings)):
+        return None
+    ledger.close("linkage", [LINK_GATE], new_write_id())
+    linked = link_people(settings, today(settings), say)
+    ledger.close("linkage", [LINK_GATE], links_digest(settings))
+    return linked
+
+
+def judge_links(settings: Settings, ledger: Ledger) -> bool:
+    """Judges the links and the identity store; opens the gate for exactly these files."""
+    from expectations import judge
+
+    digest = links_digest(settings)
+    with TemporaryDirectory(dir=settings.identity) as scratch:
+        database = Path(scratch) / "gate.duckdb"
+        with connect(database) as con:
+            con.execute("create schema linkage")
+            create_link_view(con, settings, "linkage.person_link")
+            if store_path(settings).exists():
+                con.execute(f"attach {text(str(store_path(settings)))} as people (read_only)")
+                for table in TABLE_NAMES:
+                    con.execute(f"create table linkage.{table} as from people.{table}")
+                con.execute("detach people")
+        results = judge("linkage", database, [], thresholds(settings), settings.results)
+    return ledger.record("linkage", LINK_GATE, digest, [finding(r) for r in results])
