@@ -113,8 +113,18 @@ class Warehouse:
             "reconciliation": {a: digest(s.reconciliation(a)) for a, s in states.items()},
         }
 
-    def expected(self) -> dict[str, dict[tuple[str, str], str]]:
-        wanted = self.wanted()
+    def _wanted_if_open(self) -> dict[str, dict[str, dict[str, str]]]:
+        """As wanted, if every input gate were open."""
+        found: dict[str, dict[str, dict[str, str]]] = {}
+        for agency in input_agencies(self.settings):
+            for month, made in load_state(self.settings, agency).months.items():
+                if made["entities"]:
+                    found.setdefault(month, {})[agency] = made["entities"]
+        return found
+
+    def expected(self, wanted=None) -> dict[str, dict[tuple[str, str], str]]:
+        """Fingerprints that every partition should have: {layer: {(table, month): fingerprint}}."""
+        wanted = self.wanted() if wanted is None else wanted
         idle = self._idle(wanted)
         models = {u: m for u, m in self.project.models.items() if m.name not in idle}
         return expected(models, self.project.seeds, versions(), wanted, self.facts())
@@ -135,9 +145,9 @@ class Warehouse:
             and m.inputs <= entities
         }
 
-    def stale(self) -> dict[str, list[tuple[str, str]]]:
+    def stale(self, wanted=None) -> dict[str, list[tuple[str, str]]]:
         """Partitions whose fingerprint no longer matches: {layer: [(table, month)]}, in order of the layers."""
-        should, there = self.expected(), self.write_ids()
+        should, there = self.expected(wanted), self.write_ids()
         found: dict[str, list[tuple[str, str]]] = {}
         for layer in DBT_LAYERS:
             made = {(t, m): f for (t, _, m), f in self.ledger.fingerprints(layer).items() if not t.startswith("@")}
@@ -154,6 +164,21 @@ class Warehouse:
         months = {*self.wanted(), WHOLE}
         for layer in DBT_LAYERS:
             found.setdefault(layer, set()).update(months - self.open_gates(layer))
+        return found
+
+    def may_build(self) -> set[str]:
+        """Models that a run may have to build or judge: stale ones, those that are if the unjudged input passes,
+        and all of a layer whose gate is closed."""
+        found = {t for wanted in (None, self._wanted_if_open()) for ps in self.stale(wanted).values() for t, _ in ps}
+        months = {*self.wanted(), *self._wanted_if_open(), WHOLE}
+        for layer in DBT_LAYERS:
+            made = self.ledger.fingerprints(layer)
+            is_closed = not months <= self.open_gates(layer)
+            found |= {
+                m.name
+                for m in self.project.layer(layer)
+                if is_closed or (m.materialized == "view" and made.get((VIEW + m.name, EVERY_AGENCY, WHOLE)) != m.digest)
+            }
         return found
 
     # -- building
@@ -208,11 +233,11 @@ class Warehouse:
         self._write_ids = (self._version(), written)  # the lock is ours: nobody else wrote meanwhile
         if layer == "staging":
             made = {(LOADED, a, m): json.dumps(of, sort_keys=True) for (a, m), of in taken.items()}
-            self.ledger.set_fingerprints(layer, made)
+            self.ledger.set_fingerprints(layer, made, write_id)
         should, names = self.expected().get(layer, {}), {m.name for m in models}
         made = {(t, EVERY_AGENCY, m): f for (t, m), f in should.items() if t in names and m in {*months, WHOLE}}
         made |= {(VIEW + m.name, EVERY_AGENCY, WHOLE): m.digest for m in models if m.materialized == "view"}
-        self.ledger.set_fingerprints(layer, made)
+        self.ledger.set_fingerprints(layer, made, write_id)
         say(f"{len(models)} of {len(self.project.layer(layer))} models, {len(pairs)} agency-months")
         return months
 
