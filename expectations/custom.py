@@ -51,7 +51,9 @@ class ExpectFailingRowsWithin(BatchExpectation):
     def get_validation_dependencies(self, execution_engine=None, runtime_configuration=None) -> ValidationDependencies:
         """The tally. The library's own way to say so writes the expectation out thirty times."""
         tally = MetricConfiguration(
-            Tally.metric_name, metric_domain_kwargs={"batch_id": self.batch_id}, metric_value_kwargs={"query": self.query}
+            Tally.metric_name,
+            metric_domain_kwargs={"batch_id": self.batch_id},
+            metric_value_kwargs={"query": self.query},
         )
         result_format = parse_result_format((runtime_configuration or {})["result_format"])
         return ValidationDependencies({Tally.metric_name: tally}, result_format)

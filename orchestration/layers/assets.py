@@ -374,9 +374,7 @@ def judge_release(warehouse: Warehouse) -> bool:
         release.candidate_database(folder, database)
         results = judge("release", database, [], limits, settings.results, stand)
     findings = [_finding(r) for r in results]
-    return warehouse.ledger.record(
-        "release", release.RELEASE_GATE, digest, findings, standing=stand, judged_on=now
-    )
+    return warehouse.ledger.record("release", release.RELEASE_GATE, digest, findings, standing=stand, judged_on=now)
 
 
 def all_assets(road: Road, agencies: list[Agency]) -> tuple[list, list]:

@@ -43,7 +43,7 @@ class Warehouse:
     @classmethod
     def open(cls, settings: Settings) -> Warehouse:
         settings.ensure_home()
-        return cls(settings, DbtProject(settings), Ledger(settings.home))
+        return cls(settings, _project(settings), Ledger(settings.home))
 
     def connect(self, read_only: bool = False) -> duckdb.DuckDBPyConnection:
         return connect(self.settings.warehouse, self.settings, read_only)
@@ -177,7 +177,8 @@ class Warehouse:
             found |= {
                 m.name
                 for m in self.project.layer(layer)
-                if is_closed or (m.materialized == "view" and made.get((VIEW + m.name, EVERY_AGENCY, WHOLE)) != m.digest)
+                if is_closed
+                or (m.materialized == "view" and made.get((VIEW + m.name, EVERY_AGENCY, WHOLE)) != m.digest)
             }
         return found
 
@@ -317,6 +318,18 @@ class Warehouse:
             )
             con.execute("delete from meta.seed_write where seed = ?", [seed])
             con.execute("insert into meta.seed_write values (?, ?)", [seed, found])
+
+
+_projects: dict[Settings, DbtProject] = {}  # of this process: reading a manifest takes half a second
+
+
+def _project(settings: Settings) -> DbtProject:
+    """The dbt project of a home; the one read before while no file of it changed."""
+    fresh = DbtProject(settings)
+    kept = _projects.get(settings)
+    if kept is None or kept.digest != fresh.digest:
+        kept = _projects[settings] = fresh
+    return kept
 
 
 def selection(layer: str) -> str:
