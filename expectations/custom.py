@@ -10,8 +10,11 @@ from typing import Any, ClassVar
 
 from great_expectations.execution_engine import SqlAlchemyExecutionEngine
 from great_expectations.expectations.expectation import BatchExpectation
+from great_expectations.expectations.expectation_configuration import parse_result_format
 from great_expectations.expectations.metrics.metric_provider import metric_value
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
+from great_expectations.validator.metric_configuration import MetricConfiguration
+from great_expectations.validator.validator import ValidationDependencies
 
 from expectations.results import exceeds
 
@@ -44,6 +47,16 @@ class ExpectFailingRowsWithin(BatchExpectation):
 
     metric_dependencies: ClassVar[tuple[str, ...]] = ("crisis.tally",)
     success_keys: ClassVar[tuple[str, ...]] = ("query", "eligible", "failing", "shares")
+
+    def get_validation_dependencies(self, execution_engine=None, runtime_configuration=None) -> ValidationDependencies:
+        """The tally. The library's own way to say so writes the expectation out thirty times."""
+        tally = MetricConfiguration(
+            Tally.metric_name,
+            metric_domain_kwargs={"batch_id": self.batch_id},
+            metric_value_kwargs={"query": self.query},
+        )
+        result_format = parse_result_format((runtime_configuration or {})["result_format"])
+        return ValidationDependencies({Tally.metric_name: tally}, result_format)
 
     def _validate(self, metrics: dict, runtime_configuration=None, execution_engine=None) -> dict[str, Any]:
         rows = metrics["crisis.tally"]

@@ -178,7 +178,15 @@ def _run_graph(
     existing = {m for a in agencies for m in load_state(settings, a).months} | set(warehouse.wanted())
     ranges = groups(months, existing) or ([_any(existing)] if existing else [])
     keys = job.asset_layer.executable_asset_keys if hasattr(job.asset_layer, "executable_asset_keys") else None
-    chosen = [k for k in keys if k.path[0] not in ("landing", "input") or k.path[1] in agencies]
+    to_build = warehouse.may_build()
+    if links_to_do(settings, warehouse.ledger):
+        to_build |= warehouse.readers_of("person_link")
+    chosen = [
+        k
+        for k in keys
+        if k.path[0] in ("linkage", "release")
+        or k.path[1] in (agencies if k.path[0] in ("landing", "input") else to_build)
+    ]
     with dg.DagsterInstance.get() as instance:
         for index, (start, end) in enumerate(ranges):
             is_last = index == len(ranges) - 1

@@ -705,11 +705,16 @@ def _text_column(m: _Mapped) -> str:
 ONE_YEAR = ("2024-01", "2024-12")  # a short calendar tells as well whether a mapping is valid
 
 
+_found_valid: set[str] = set()  # fingerprints of mappings that this process has checked
+
+
 def check_agency(agency: Agency) -> None:
     """Compiles every mapping of the agency and binds it in DuckDB over an empty file with the columns it names.
 
     Raises AgencyError naming the feed, entity and field, before any file is read.
     """
+    if agency.mapping_fingerprint in _found_valid:
+        return
     with connect() as con:
         for feed_name, feed in agency.feeds.items():
             for variant, layout in feed.layouts().items():
@@ -717,6 +722,7 @@ def check_agency(agency: Agency) -> None:
                     f".variants.{variant}" if variant else ""
                 )
                 _check_layout(con, agency, feed_name, layout, place)
+    _found_valid.add(agency.mapping_fingerprint)
 
 
 def _check_layout(con, agency: Agency, feed_name: str, layout: Feed, place: str) -> None:

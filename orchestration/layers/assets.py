@@ -23,6 +23,7 @@ from orchestration.layers.links import LINK_GATE
 from orchestration.layers.lock import writer_lock
 from orchestration.layers.models import DBT_LAYERS, Warehouse, selection
 from orchestration.layers.months import UNKNOWN, month_range, partition_keys
+from orchestration.layers.standing import judged_on, judgments, standing
 from orchestration.release import publish as release
 from orchestration.settings import Settings
 from orchestration.standard import load_standard, mapped_entities
@@ -306,6 +307,7 @@ def dbt_layer(road: Road, layer: str, translator: Translator) -> tuple[dg.Assets
             )
             for key in judged
         ],
+        can_subset=True,
         required_resource_keys={"writer"},
     )
     def gate(context):
@@ -315,14 +317,17 @@ def dbt_layer(road: Road, layer: str, translator: Translator) -> tuple[dg.Assets
             closed = sorted(m for m, is_open in opened.items() if not is_open)
             why = stopping(warehouse, layer, [(EVERY_AGENCY, m) for m in closed])
             say("open" if not closed else f"closed for {len(closed)}: {'; '.join(why[:3])}")
-        for key in judged:
-            mine = [w for w in why if w.startswith(f"{key.path[-1]}.")]
+        chosen = {k.asset_key for k in context.selected_asset_check_keys}
+        of = {key: [w for w in why if w.startswith(f"{key.path[-1]}.")] for key in chosen}
+        is_told = not closed or any(of.values())  # else every chosen table tells that the gate is closed
+        for key in (k for k in judged if k in chosen):
+            mine = of[key]
             yield dg.AssetCheckResult(
                 asset_key=key,
                 check_name="gate",
-                passed=not mine and not (closed and not why),
+                passed=not mine and is_told,
                 severity=dg.AssetCheckSeverity.ERROR,
-                metadata={"judged": len(opened), "closed": closed, "reasons": mine},
+                metadata={"judged": len(opened), "closed": closed, "reasons": mine if is_told else why},
                 description=mine[0] if mine else None,
             )
 
@@ -406,12 +411,19 @@ def judge_release(warehouse: Warehouse) -> bool:
 
     settings = warehouse.settings
     folder = settings.releases / release.CANDIDATE
-    digest = release.candidate_digest(folder)
+    files, limits = release.checksums(folder), thresholds(settings)
+    digest = release.digest_of(files)
+    contents = {name.removesuffix(".parquet").replace("/", "."): {WHOLE: f["sha256"]} for name, f in files.items()}
+    tables = judgments("release", [tuple(table.split(".")) for table in contents])
+    now = judged_on(tables, contents, [WHOLE], limits)
+    before = warehouse.ledger.judged("release").get(release.RELEASE_GATE, {})
+    stand = standing({WHOLE: now}, {WHOLE: before})
     with TemporaryDirectory(dir=settings.results) as scratch:
         database = Path(scratch) / "gate.duckdb"
         release.candidate_database(folder, database)
-        results = judge("release", database, [], thresholds(settings), settings.results)
-    return warehouse.ledger.record("release", release.RELEASE_GATE, digest, [finding(r) for r in results])
+        results = judge("release", database, [], limits, settings.results, stand)
+    findings = [finding(r) for r in results]
+    return warehouse.ledger.record("release", release.RELEASE_GATE, digest, findings, standing=stand, judged_on=now)
 
 
 def all_assets(road: Road, agencies: list[Agency]) -> tuple[list, list]:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from orchestration.settings import Settings
@@ -230,6 +230,7 @@ class _MacroDigests:
         return self.known[unique_id]
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of what the tables are made with."""
     from importlib.metadata import version

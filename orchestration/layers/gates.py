@@ -12,8 +12,10 @@ from orchestration.engine import connect
 from orchestration.layers.fingerprint import WHOLE
 from orchestration.layers.input import create_input_views, load_state
 from orchestration.layers.ledger import EVERY_AGENCY, Finding
-from orchestration.layers.models import Warehouse
+from orchestration.layers.models import DBT_LAYERS, Warehouse
+from orchestration.layers.standing import Contents, judged_on, judgments, standing
 from orchestration.settings import Settings
+from orchestration.standard import mapped_entities
 
 
 def thresholds(settings: Settings):
@@ -47,12 +49,18 @@ def judge_input(warehouse: Warehouse, agency_id: str, requested: Iterable[str]) 
     if not months:
         return {}
     seen = {m: state.months[m]["write_id"] for m in months}
-    window = [(agency_id, m) for m in months]
+    window, limits = [(agency_id, m) for m in months], thresholds(settings)
+    # A file's reconciliation is held against the rows of whichever window there is: it is always asked.
+    tables = [j for j in judgments("input") if j.label != "reconciliation"]
+    contents = _input_contents(warehouse, agency_id)
+    now = {m: judged_on(tables, contents, state.judged_with(m), limits) for m in months}
+    before = ledger.judged("input")
+    stand = standing(now, {m: before.get((agency_id, m), {}) for m in months})
     with TemporaryDirectory(dir=settings.results) as folder:
         database = Path(folder) / "gate.duckdb"
         with connect(database) as con:
             create_input_views(con, settings, window)
-        results = judge("input", database, window, thresholds(settings), settings.results)
+        results = judge("input", database, window, limits, settings.results, stand)
     found: dict[str, list[Finding]] = {m: [] for m in months}
     for result in results:
         if result.agency_id in (None, agency_id):
@@ -63,7 +71,7 @@ def judge_input(warehouse: Warehouse, agency_id: str, requested: Iterable[str]) 
     for month in months:
         by = sorted((state.judged_with(month) & bad) - {month})
         held = f"held with {', '.join(by)}: rows moved between the months" if by and month not in bad else ""
-        opened[month] = ledger.record("input", (agency_id, month), seen[month], found[month], held)
+        opened[month] = ledger.record("input", (agency_id, month), seen[month], found[month], held, stand, now[month])
     return opened
 
 
@@ -75,11 +83,48 @@ def judge_layer(warehouse: Warehouse, layer: str, requested: Iterable[str]) -> d
     seen = {m: w for (kind, m), w in warehouse.write_ids().items() if kind == layer}
     months = sorted(m for m in requested if m in seen and m != WHOLE)
     window = [(agency, m) for agency, loaded in sorted(warehouse.loaded().items()) for m in months if m in loaded]
-    results = judge(layer, settings.warehouse, window, thresholds(settings), settings.results)
+    limits, places = thresholds(settings), [m for m in [*months, WHOLE] if m in seen]
+    contents = _contents(warehouse)
+    now = {m: judged_on(judgments(layer), contents, [m], limits) for m in places}
+    before = ledger.judged(layer)
+    stand = standing(now, {m: before.get((EVERY_AGENCY, m), {}) for m in places})
+    results = judge(layer, settings.warehouse, window, limits, settings.results, stand)
     found: dict[str, list[Finding]] = defaultdict(list)
     for result in results:
         found[result.month or WHOLE].append(finding(result))
-    return {m: ledger.record(layer, (EVERY_AGENCY, m), seen[m], found[m]) for m in [*months, WHOLE] if m in seen}
+    return {
+        m: ledger.record(layer, (EVERY_AGENCY, m), seen[m], found[m], standing=stand, judged_on=now[m]) for m in places
+    }
+
+
+def _contents(warehouse: Warehouse) -> Contents:
+    """What lies in the warehouse's tables: write ids by month; of what staging read, and of seeds, digests."""
+    found: dict = {
+        f"{m.schema}.{m.name}": written[m.name]
+        for layer in DBT_LAYERS
+        for written in [warehouse.ledger.written(layer)]
+        for m in warehouse.project.layer(layer)
+        if m.name in written
+    }
+    for entity in mapped_entities():
+        found[f"input.{entity.name}"] = {}
+    for agency, months in warehouse.loaded().items():
+        for month, made in months.items():
+            for entity, fingerprint in made.items():
+                found[f"input.{entity}"].setdefault(month, {})[agency] = fingerprint
+    seeds = warehouse.project.seeds
+    return found | {f"reference.{seed.rsplit('.', 1)[-1]}": {WHOLE: made} for seed, made in seeds.items()}
+
+
+def _input_contents(warehouse: Warehouse, agency_id: str) -> Contents:
+    """Fingerprints of what the input layer holds of one agency, by table and month."""
+    state = load_state(warehouse.settings, agency_id)
+    found: dict = {
+        f"input.{e.name}": {m: of["entities"].get(e.name, "no rows") for m, of in state.months.items()}
+        for e in mapped_entities()
+    }
+    facts = warehouse.facts().items()
+    return found | {f"input.{table}": {WHOLE: of[agency_id]} for table, of in facts if agency_id in of}
 
 
 def stopping(warehouse: Warehouse, layer: str, keys: Iterable[tuple[str, str]]) -> list[str]:

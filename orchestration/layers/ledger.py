@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 EVERY_AGENCY = "*"
 LAYERS = ("input", "linkage", "staging", "marts", "metrics", "release")
@@ -32,6 +33,14 @@ create table if not exists check_result (
 create table if not exists partition (
     layer text, table_name text, agency_id text, month text, fingerprint text not null,
     primary key (layer, table_name, agency_id, month)
+);
+create table if not exists written (
+    layer text, table_name text, month text, write_id text not null,
+    primary key (layer, table_name, month)
+);
+create table if not exists judged (
+    layer text, agency_id text, month text, table_name text, judged_on text not null,
+    primary key (layer, agency_id, month, table_name)
 );
 """
 
@@ -94,34 +103,55 @@ class Ledger:
         return con
 
     def close(self, layer: str, keys: Iterable[Key], write_id: str, reason: str = "written, not yet checked") -> None:
-        """Closes gates under a new write id and forgets what was found under the old one."""
-        keys = list(keys)
+        """Closes gates under a new write id; what was found under the old one no longer counts."""
         with closing(self._connect()) as con, con:
             con.executemany(
                 "insert or replace into gate values (?, ?, ?, 'closed', ?, ?, null, ?)",
                 [(layer, agency, month, write_id, _now(), reason) for agency, month in keys],
             )
-            con.executemany(
-                "delete from check_result where layer = ? and agency_id = ? and month = ?",
-                [(layer, agency, month) for agency, month in keys],
-            )
 
-    def record(self, layer: str, key: Key, write_id: str, findings: list[Finding], held_by: str = "") -> bool:
+    def record(
+        self,
+        layer: str,
+        key: Key,
+        write_id: str,
+        findings: list[Finding],
+        held_by: str = "",
+        standing: Container[str] = (),
+        judged_on: Mapping[str, str | None] = MappingProxyType({}),
+    ) -> bool:
         """Writes the findings of a finished check and opens the gate if nothing stops it.
 
         The gate stays closed when the check saw another write id than the ledger holds (superseded).
         held_by: why the gate stays closed although its own checks passed. Returns whether it is open now.
+        standing: tables that were not asked again, whose last findings count under this write id as well.
+        judged_on: {table: digest of all that its judgment saw}, kept where nothing of the table's stops the gate.
         """
         agency, month = key
         stopping = [f for f in findings if f.stops]
+        passed = set(judged_on) - {f.table for f in stopping}
         with closing(self._connect()) as con, con:
             row = con.execute(
                 "select write_id from gate where layer = ? and agency_id = ? and month = ?", (layer, agency, month)
             ).fetchone()
             if row is None or row[0] != write_id:
                 return False
+            place = (layer, agency, month)
+            for table in ("check_result", "judged"):
+                known = con.execute(
+                    f"select distinct table_name from {table} where layer = ? and agency_id = ? and month = ?", place
+                ).fetchall()
+                con.executemany(
+                    f"delete from {table} where layer = ? and agency_id = ? and month = ? and table_name = ?",
+                    [(*place, name) for (name,) in known if name not in standing],
+                )
             con.execute(
-                "delete from check_result where layer = ? and agency_id = ? and month = ?", (layer, agency, month)
+                "update check_result set write_id = ? where layer = ? and agency_id = ? and month = ?",
+                (write_id, *place),
+            )
+            con.executemany(
+                "insert or replace into judged values (?, ?, ?, ?, ?)",
+                [(*place, table, judged_on[table]) for table in sorted(passed) if judged_on[table]],
             )
             con.executemany(
                 "insert or replace into check_result values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -161,10 +191,11 @@ class Ledger:
         return {row[:3]: Gate(*row) for row in rows}
 
     def findings(self, layer: str | None = None) -> dict[tuple[str, str, str], list[Finding]]:
-        """Findings of the last finished check of every gate."""
+        """Findings of the last finished check of every gate; none where something was written since."""
         query = (
             "select layer, agency_id, month, check_id, about, table_name, status, severity, observed, threshold,"
-            " failing_count, reason from check_result"
+            " failing_count, check_result.reason"
+            " from check_result join gate using (layer, agency_id, month, write_id)"
         )
         found: dict[tuple[str, str, str], list[Finding]] = {}
         with closing(self._connect()) as con:
@@ -174,10 +205,20 @@ class Ledger:
                 found.setdefault(row[:3], []).append(Finding(*row[3:]))
         return found
 
+    def judged(self, layer: str) -> dict[tuple[str, str], dict[str, str]]:
+        """What tables that stop nothing were judged on: {(agency_id, month): {table: digest}}."""
+        found: dict[tuple[str, str], dict[str, str]] = {}
+        with closing(self._connect()) as con:
+            for agency, month, table, judged_on in con.execute(
+                "select agency_id, month, table_name, judged_on from judged where layer = ?", (layer,)
+            ):
+                found.setdefault((agency, month), {})[table] = judged_on
+        return found
+
     def forget(self, layer: str, keys: Iterable[Key]) -> None:
         """Drops gates, findings and fingerprints of partitions that no longer exist."""
         with closing(self._connect()) as con, con:
-            for table in ("gate", "check_result", "partition"):
+            for table in ("gate", "check_result", "judged", "partition"):
                 con.executemany(
                     f"delete from {table} where layer = ? and agency_id = ? and month = ?",
                     [(layer, agency, month) for agency, month in keys],
@@ -187,18 +228,33 @@ class Ledger:
         """Drops fingerprints of partitions that are about to be written."""
         months = list(months)
         with closing(self._connect()) as con, con:
-            con.executemany(
-                "delete from partition where layer = ? and table_name = ? and month = ?",
-                [(layer, table, month) for table in tables for month in months],
-            )
+            for table in ("partition", "written"):
+                con.executemany(
+                    f"delete from {table} where layer = ? and table_name = ? and month = ?",
+                    [(layer, name, month) for name in tables for month in months],
+                )
 
-    def set_fingerprints(self, layer: str, made: dict[tuple[str, str, str], str]) -> None:
-        """Notes what partitions are made of: {(table, agency_id, month): fingerprint}."""
+    def set_fingerprints(self, layer: str, made: dict[tuple[str, str, str], str], write_id: str) -> None:
+        """Notes what partitions are made of, {(table, agency_id, month): fingerprint}, and their last writing."""
         with closing(self._connect()) as con, con:
             con.executemany(
                 "insert or replace into partition values (?, ?, ?, ?, ?)",
                 [(layer, *key, fingerprint) for key, fingerprint in made.items()],
             )
+            con.executemany(
+                "insert or replace into written values (?, ?, ?, ?)",
+                [(layer, table, month, write_id) for table, _, month in made],
+            )
+
+    def written(self, layer: str) -> dict[str, dict[str, str]]:
+        """The write id under which each partition was last written: {table: {month: write_id}}."""
+        found: dict[str, dict[str, str]] = {}
+        with closing(self._connect()) as con:
+            for table, month, write_id in con.execute(
+                "select table_name, month, write_id from written where layer = ?", (layer,)
+            ):
+                found.setdefault(table, {})[month] = write_id
+        return found
 
     def fingerprints(self, layer: str) -> dict[tuple[str, str, str], str]:
         """{(table, agency_id, month): fingerprint} of one layer."""

@@ -44,7 +44,7 @@ class Warehouse:
     @classmethod
     def open(cls, settings: Settings) -> Warehouse:
         settings.ensure_home()
-        return cls(settings, DbtProject(settings), Ledger(settings.home))
+        return cls(settings, _project(settings), Ledger(settings.home))
 
     def connect(self, read_only: bool = False) -> duckdb.DuckDBPyConnection:
         return connect(self.settings.warehouse, self.settings, read_only)
@@ -115,8 +115,18 @@ class Warehouse:
             "person_link": link_digests(self.settings),
         }
 
-    def expected(self) -> dict[str, dict[tuple[str, str], str]]:
-        wanted = self.wanted()
+    def _wanted_if_open(self) -> dict[str, dict[str, dict[str, str]]]:
+        """As wanted, if every input gate were open."""
+        found: dict[str, dict[str, dict[str, str]]] = {}
+        for agency in input_agencies(self.settings):
+            for month, made in load_state(self.settings, agency).months.items():
+                if made["entities"]:
+                    found.setdefault(month, {})[agency] = made["entities"]
+        return found
+
+    def expected(self, wanted=None) -> dict[str, dict[tuple[str, str], str]]:
+        """Fingerprints that every partition should have: {layer: {(table, month): fingerprint}}."""
+        wanted = self.wanted() if wanted is None else wanted
         idle = self._idle(wanted)
         models = {u: m for u, m in self.project.models.items() if m.name not in idle}
         return expected(models, self.project.seeds, versions(), wanted, self.facts())
@@ -137,9 +147,9 @@ class Warehouse:
             and m.inputs <= entities
         }
 
-    def stale(self) -> dict[str, list[tuple[str, str]]]:
+    def stale(self, wanted=None) -> dict[str, list[tuple[str, str]]]:
         """Partitions whose fingerprint no longer matches: {layer: [(table, month)]}, in order of the layers."""
-        should, there = self.expected(), self.write_ids()
+        should, there = self.expected(wanted), self.write_ids()
         found: dict[str, list[tuple[str, str]]] = {}
         for layer in DBT_LAYERS:
             made = {(t, m): f for (t, _, m), f in self.ledger.fingerprints(layer).items() if not t.startswith("@")}
@@ -157,6 +167,32 @@ class Warehouse:
         for layer in DBT_LAYERS:
             found.setdefault(layer, set()).update(months - self.open_gates(layer))
         return found
+
+    def may_build(self) -> set[str]:
+        """Models that a run may have to build or judge: stale ones, those that are if the unjudged input passes,
+        and all of a layer whose gate is closed."""
+        found = {t for wanted in (None, self._wanted_if_open()) for ps in self.stale(wanted).values() for t, _ in ps}
+        months = {*self.wanted(), *self._wanted_if_open(), WHOLE}
+        for layer in DBT_LAYERS:
+            made = self.ledger.fingerprints(layer)
+            is_closed = not months <= self.open_gates(layer)
+            found |= {
+                m.name
+                for m in self.project.layer(layer)
+                if is_closed
+                or (m.materialized == "view" and made.get((VIEW + m.name, EVERY_AGENCY, WHOLE)) != m.digest)
+            }
+        return found
+
+    def readers_of(self, table: str) -> set[str]:
+        """Models that read an input table, themselves or through others."""
+        found: set[str] = set()
+        names: set[str] = set()
+        for unique_id, model in self.project.models.items():  # parents first
+            if table in model.inputs or found & set(model.parents):
+                found.add(unique_id)
+                names.add(model.name)
+        return names
 
     # -- building
 
@@ -218,11 +254,11 @@ class Warehouse:
         self._write_ids = (self._version(), written)  # the lock is ours: nobody else wrote meanwhile
         if layer == "staging":
             made = {(LOADED, a, m): json.dumps(of, sort_keys=True) for (a, m), of in taken.items()}
-            self.ledger.set_fingerprints(layer, made)
+            self.ledger.set_fingerprints(layer, made, write_id)
         should, names = self.expected().get(layer, {}), {m.name for m in models}
         made = {(t, EVERY_AGENCY, m): f for (t, m), f in should.items() if t in names and m in {*months, WHOLE}}
         made |= {(VIEW + m.name, EVERY_AGENCY, WHOLE): m.digest for m in models if m.materialized == "view"}
-        self.ledger.set_fingerprints(layer, made)
+        self.ledger.set_fingerprints(layer, made, write_id)
         say(f"{len(models)} of {len(self.project.layer(layer))} models, {len(pairs)} agency-months")
         return months
 
@@ -302,6 +338,18 @@ class Warehouse:
             )
             con.execute("delete from meta.seed_write where seed = ?", [seed])
             con.execute("insert into meta.seed_write values (?, ?)", [seed, found])
+
+
+_projects: dict[Settings, DbtProject] = {}  # of this process: reading a manifest takes half a second
+
+
+def _project(settings: Settings) -> DbtProject:
+    """The dbt project of a home; the one read before while no file of it changed."""
+    fresh = DbtProject(settings)
+    kept = _projects.get(settings)
+    if kept is None or kept.digest != fresh.digest:
+        kept = _projects[settings] = fresh
+    return kept
 
 
 def selection(layer: str) -> str:

@@ -109,7 +109,8 @@ def candidate_database(folder: Path, database: Path) -> None:
                 con.execute(f"create view {tier}.{path.stem} as select * from read_parquet({text(str(path))})")
 
 
-def _checksums(folder: Path) -> dict[str, dict]:
+def checksums(folder: Path) -> dict[str, dict]:
+    """{"tier/table.parquet": {sha256, rows, bytes}} of every file of a release."""
     found = {}
     for path in sorted(folder.glob("*/*.parquet")):
         with path.open("rb") as file:
@@ -121,9 +122,12 @@ def _checksums(folder: Path) -> dict[str, dict]:
 
 def candidate_digest(folder: Path) -> str:
     """One digest over all files of a candidate: what the release gate judged is what is published."""
-    return hashlib.sha256(
-        json.dumps({n: f["sha256"] for n, f in _checksums(folder).items()}, sort_keys=True).encode()
-    ).hexdigest()
+    return digest_of(checksums(folder))
+
+
+def digest_of(files: dict[str, dict]) -> str:
+    """One digest over the checksums of a release's files."""
+    return hashlib.sha256(json.dumps({n: f["sha256"] for n, f in files.items()}, sort_keys=True).encode()).hexdigest()
 
 
 def _described(model: Model) -> dict:
@@ -224,8 +228,8 @@ def is_current(warehouse: Warehouse) -> bool:
 def publish(warehouse: Warehouse, folder: Path) -> tuple[str, bool]:
     """Makes the candidate the current release; (its id, whether it is new). The caller holds the writer lock."""
     settings = warehouse.settings
-    files, last = _checksums(folder), current_release(settings)
-    digest = candidate_digest(folder)
+    files, last = checksums(folder), current_release(settings)
+    digest = digest_of(files)
     before = load_manifest(settings, last) if last else None
     if before and before["digest"] == digest:
         shutil.rmtree(folder)

@@ -43,7 +43,7 @@ def test_a_gate_held_by_another_stays_closed_and_says_so(tmp_path):
 
 def test_what_is_written_survives_reopening(tmp_path):
     Ledger(tmp_path).close("marts", [KEY], "w")
-    Ledger(tmp_path).set_fingerprints("marts", {("fct_incident", *KEY): "f"})
+    Ledger(tmp_path).set_fingerprints("marts", {("fct_incident", *KEY): "f"}, "w")
     assert Ledger(tmp_path).fingerprints("marts") == {("fct_incident", *KEY): "f"}
     Ledger(tmp_path).forget("marts", [KEY])
     assert Ledger(tmp_path).fingerprints("marts") == {}

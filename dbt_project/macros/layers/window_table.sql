@@ -58,9 +58,8 @@
 {% macro window_table_state(relation) -%}
     {%- set rows = run_query(
         "with contract as (select column_name, column_type from (describe " ~ get_empty_schema_sql(model.columns)
-        ~ ")), held as (select column_name, data_type as column_type from duckdb_columns() where not internal"
-        ~ " and database_name = current_database() and schema_name = '" ~ relation.schema
-        ~ "' and table_name = '" ~ relation.identifier ~ "')"
+        ~ ")), held as (select name as column_name, type as column_type from pragma_table_info('"
+        ~ relation.schema ~ "." ~ relation.identifier ~ "'))"
         ~ " select exists (select 1 from " ~ relation ~ " as kept where not exists (select 1 from "
         ~ source('meta', 'layer_window') ~ " as layer_window where layer_window.offset_months = 0"
         ~ " and layer_window.agency_id = kept.agency_id and layer_window.month = kept.month)) as keeps_months,"
