@@ -1,0 +1,275 @@
+"""Calls: who calls when and where about what, which program takes them, who goes, and how they end.
+
+Two steps over one block of calls. ``arrive`` settles what is known before anybody comes. ``happen`` adds persons,
+outcomes, waiting and times; it gives the table ``calls``, one row per call, times in seconds after receipt.
+"""
+
+from __future__ import annotations
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from orchestration.county.draws import draw, share
+from orchestration.county.parameters import WHOLE, Parameters, choose_sql, lookup_sql, read_table, thresholds
+from orchestration.county.period import Hours, Period
+from orchestration.county.programs import BY_KEY, PROGRAMS, by_program_sql, outcome_sql
+
+TYPES = {row["code"]: row for row in read_table("call_types.csv")}
+OUTCOMES = {row["text"]: row for row in read_table("outcomes.csv")}
+UNMAPPED_TYPE = "ZZTEST 99"
+EXPLICIT = {"mental_health": "MENTAL", "suicide": "SUICID", "substance": "OVRDOS", "cognitive": "DEMENT"}
+SENSITIVE = ("MENTAL", "SUICID", "DOMVIO", "SEXOFF")
+DRIFTED = {"WELCHK": "WLFCHK", "MENTAL": "BHCRIS"}  # from mid-period, by dirt code_drift
+DRAWS = [
+    "bh",
+    "kind",
+    "open",
+    "explicit",
+    "close",
+    "upgrade",
+    "downgrade",
+    "off",
+    "serve",
+    "weapon",
+    "beat",
+    "place",
+    "prio",
+    "end",
+    "text",
+    "second",
+    "patrol",
+    "cit",
+    "entry",
+    "taking",
+    "process",
+    "turnout",
+    "travel",
+    "scene",
+    "drive",
+    "wall",
+    "gap",
+    "turnout2",
+    "travel2",
+    "scene2",
+    "turnout3",
+    "travel3",
+    "scene3",
+    "team",
+    "travel4",
+    "scene4",
+    "shut",
+    "pad",
+    "odd",
+    "double",
+    "redact",
+    "asked",
+    "late",
+    "caller",
+    "callers",
+    "subject",
+    "near",
+    "follow",
+    "pool",
+    "unit",
+    "queue",
+]
+
+
+def arrivals(seed: int, hours: Hours, first: int, n: int, p: Parameters) -> pa.Table:
+    """Calls ``first`` to ``first + n``: number, instant, source, district, whether it repeats the one before, draws."""
+    i = np.arange(first, first + n)
+    hour = np.searchsorted(hours.below, i, side="right") - 1
+    within = draw(seed, "call within", first, n).astype(np.int64)
+    s = hours.at[hour] + ((i - hours.below[hour]) * WHOLE + within) // hours.n[hour] * 3600 // WHOLE
+    sources = thresholds(p.named("mix.source"))
+    source = np.searchsorted(
+        np.array(list(sources.values()), dtype=np.uint64), draw(seed, "call source", first, n), "right"
+    )
+    on_view = source == list(sources).index("ONVIEW")
+    districts = np.array(list(p.mix("sector").values()), dtype=np.uint64)
+    sector = np.searchsorted(districts, draw(seed, "call sector", first, n), "right")
+    repeats = (i % 2 == 1) & ~on_view & (draw(seed, "call repeats", first, n) < p.below("duplicate", scale=2.5))
+    repeats[1:] &= ~on_view[:-1]
+    repeats[0] = False  # a block begins with an even number, which repeats none
+    at = np.flatnonzero(repeats)
+    master_s = np.where(repeats, np.roll(s, 1), s)
+    s[at] = master_s[at] + 60 + share(draw(seed, "call gap", first, n)[at], 540)
+    sector[at] = sector[at - 1]
+    columns = {name: draw(seed, f"call {name}", first, n).copy() for name in DRAWS}
+    for name in ("bh", "kind", "open", "explicit", "beat"):  # the same event: the same matter at the same place
+        columns[name][at] = columns[name][at - 1]
+    texts = pa.array(list(sources))
+    return pa.table(
+        {
+            "i": i,
+            "s": s,
+            "master_s": master_s,
+            "source": texts.take(pa.array(source)),
+            "on_view": on_view,
+            "sector": pa.array(list("ABCD")).take(pa.array(sector)),
+            "is_dup": repeats,
+            **{f"u_{name}": values for name, values in columns.items()},
+        }
+    )
+
+
+def arrive(con: duckdb.DuckDBPyConnection, period: Period, p: Parameters) -> None:
+    """Creates ``arrived`` from the registered ``drawn``: type, priority, program, and who is met."""
+    con.execute(f"create or replace temp table arrived as {_arrived_sql(period, p)}")
+
+
+def _types(column: str) -> dict[str, int]:
+    return thresholds({code: int(row[column]) for code, row in TYPES.items()})
+
+
+def _arrived_sql(period: Period, p: Parameters) -> str:
+    priority = lookup_sql("type_open", {code: int(row["priority"]) for code, row in TYPES.items()})
+    wave = BY_KEY["cit"]
+    cit_share = (
+        f"case when (wall // 3600 % 24) between 7 and 14 then {p.below('cit_day')} "
+        f"when (wall // 3600 % 24) between 15 and 22 then {p.below('cit_evening')} else {p.below('cit_night')} end"
+    )
+    served, low = [], 0
+    for key in ("core", "mct", "alt"):  # places on one draw, so that no program takes another's calls
+        width = p.below(f"served.{key}")
+        served.append(f"when open_{key} and u_serve >= {low} and u_serve < {low + width} then {BY_KEY[key].code}")
+        low = (low + width) % WHOLE if low + 2 * width > WHOLE else low + width
+    return f"""
+with timed as (select *, wall(s) as wall from drawn),
+seen as (
+    select *, u_bh < case when on_view then {p.below("bh_on_view")} else {p.below("bh_community")} end as bh,
+        mix_kind(u_kind) as kind
+    from timed
+),
+opened as (
+    select *, bh and u_explicit < {p.below("bh_type_at_open")} as is_explicit,
+        case when u_odd < {p.below("unmapped_type")} then '{UNMAPPED_TYPE}'
+            when bh and u_explicit < {p.below("bh_type_at_open")} then {lookup_sql("kind", EXPLICIT)}
+            when bh then {choose_sql("u_open", _types("weight_bh"))}
+            when u_explicit >= {WHOLE - p.below("bh_type_false")} then 'MENTAL'
+            when on_view then {choose_sql("u_open", _types("weight_on_view"))}
+            else {choose_sql("u_open", _types("weight_other"))} end as type_open
+    from seen
+),
+ranked as (
+    select *, coalesce({priority}, 5) as priority, bh and u_weapon < {p.below("weapon")} as has_weapon from opened
+),
+routed as (
+    select *, not on_view and not is_dup and u_off < {p.below("cancelled")} as is_cancelled,
+        not on_view and not is_dup and priority >= 4 and u_off >= {WHOLE - p.below("phone")} as is_phone,
+        {", ".join(f"not is_dup and not on_view and not has_weapon and {g.open_sql(period)} as open_{g.key}" for g in PROGRAMS)},
+        cast({cit_share} as bigint) + case when sector = 'B' and s >= {wave.start(period, "B")}
+            then {p.below("cit_wave")} else 0 end as cit_below
+    from ranked
+),
+taken as (
+    select *, not (is_dup or is_cancelled or is_phone) as is_met, u_cit < cit_below as has_cit,
+        case when is_dup or is_cancelled or is_phone then 0 {" ".join(served)} else 0 end as team
+    from routed
+)
+select *, case when team > 0 then team when is_met and has_cit then {wave.code} else 0 end as program, bh and is_met as is_contact
+from taken
+"""
+
+
+def happen(con: duckdb.DuckDBPyConnection, period: Period, p: Parameters) -> None:
+    """Creates ``calls`` from ``arrived`` and ``subject`` (i, subject): outcomes and times, waiting not yet added."""
+    con.execute(f"create or replace temp table calls as {_calls_sql(period, p)}")
+
+
+def _calls_sql(period: Period, p: Parameters) -> str:
+    explicit = lookup_sql("kind", EXPLICIT)
+    close = lookup_sql("outcome", {k: row["close_code"] for k, row in OUTCOMES.items()})
+    place = lookup_sql("outcome", {k: row["place"] for k, row in OUTCOMES.items() if row["place"]})
+    drift = p.below("code_drift")
+    drifts = "".join(f"when {{0}} = '{old}' then '{new}' " for old, new in DRIFTED.items())
+    drifted = f"case when s < {period.middle} or u_close >= {drift} then {{0}} {drifts}else {{0}} end"
+    return f"""
+with met as (
+    select a.*, case when a.is_contact then {outcome_sql(p, "u_end", "program")} end as fate, subject, caller
+    from arrived as a
+    left join subject using (i)
+),
+ended as (
+    select *, case fate when 'arrest' then mix_arrest_text(u_text) when 'hold' then 'INVOL HOLD'
+            when 'ed' then mix_ed_text(u_text) when 'rest' then mix_rest_text(u_text) end as outcome,
+        case when is_dup or is_phone or team = 3 or (team = 2 and not has_weapon and u_patrol < {p.below("mct_alone")}) then 0
+            when is_cancelled then cast(u_gap < {p.below("cancelled_after_dispatch")} as integer)
+            when on_view then 1 + cast(u_patrol >= {round(0.85 * WHOLE)} as integer)
+            else cast(mix_patrol_units(u_patrol) as integer) end as patrol,
+        case when bh and not is_explicit and u_upgrade < {by_program_sql(p, "program", "recode", p["bh_upgrade"], WHOLE)}
+                then {explicit}
+            when is_explicit and u_downgrade < {p.below("bh_downgrade")} then 'WELCHK'
+            when u_close < {p.below("type_change")} then {choose_sql("u_downgrade", _types("weight_other"))}
+            else type_open end as own_close
+    from met
+),
+coded as (
+    select *, {drifted.format("type_open")} as code_open, {drifted.format("own_close")} as code_close,
+        case when is_dup then case when u_off < {p.below("merged")} then 'MRG' else 'DUP' end
+            when is_cancelled then 'CAN' when is_phone then 'TEL' when bh then {close}
+            when on_view and type_open in ('PATCHK', 'TRSTOP') then
+                case when u_end < {round(0.02 * WHOLE)} then 'BKD' when u_end < {round(0.2 * WHOLE)} then 'CIT' else 'WRN' end
+            else mix_close_other(u_end) end as close_code,
+        case when on_view then 0 else span_entry(u_entry) end as entered,
+        case when on_view then 0 else greatest(span_taking(u_taking), span_entry(u_entry)) end as taken,
+        case when on_view then 0 else span_entry(u_entry) + span_processing(u_process) end as ready,
+        case when bh then {p.whole("bh_scene_percent")} else 100 end
+            * {by_program_sql(p, "program", "scene", 1, 100)} as scene_factor
+    from ended
+),
+moved as (
+    select *, case when patrol = 0 and not bh then null when bh then {place} when close_code in ('BKD', 'ARR') then 'jail' end as place,
+        case when on_view then 0 else span_turnout(u_turnout) end as t1,
+        case when on_view then 0 when priority <= 2 then span_travel_urgent(u_travel) else span_travel_routine(u_travel) end as m1,
+        span_scene(u_scene) * scene_factor // 10000 as c1,
+        span_gap(u_gap) as g2, span_turnout(u_turnout2) as t2,
+        case when priority <= 2 then span_travel_urgent(u_travel2) else span_travel_routine(u_travel2) end as m2,
+        span_scene(u_scene2) * scene_factor // 15000 as c2,
+        span_gap(u_gap) + span_gap(u_turnout2) as g3, span_turnout(u_turnout3) as t3,
+        case when priority <= 2 then span_travel_urgent(u_travel3) else span_travel_routine(u_travel3) end as m3,
+        span_scene(u_scene3) * scene_factor // 15000 as c3,
+        case when team in (1, 2) and patrol > 0 then span_team_delay(u_team) else 0 end as g4,
+        case when team = 2 then span_travel_team(u_travel4) else span_travel_urgent(u_travel4) end as m4,
+        span_scene(u_scene4) * scene_factor // 10000 as c4,
+        span_cancel(u_travel) as off1
+    from coded
+),
+carried as (
+    select *, t1 + m1 + c1 as left1, span_drive(u_drive) as ride,
+        case when place = 'jail' then span_wall_jail(u_wall) when place is not null then span_wall_hospital(u_wall) end as handed
+    from moved
+)
+select *, case when place is null then left1 else left1 + ride + handed + 120 end as e1,
+    g2 + t2 + m2 + c2 as e2, g3 + t3 + m3 + c3 as e3,
+    g4 + 60 + m4 + c4 + case when place is not null and patrol = 0 then ride + handed + 120 else 0 end as e4
+from carried
+"""
+
+
+FINISH = """
+create or replace temp table calls as
+select c.*, ready + coalesce(wait, 0) as d, coalesce(wait, 0) as waited,
+    span_closing(u_shut) + case when is_dup then entered + 120 when is_phone then taken + span_phone(u_travel)
+        when is_cancelled then case when patrol > 0 then ready + coalesce(wait, 0) + off1 else off1 end
+        else greatest(taken, ready + coalesce(wait, 0) + greatest(case when patrol >= 1 then e1 else 0 end,
+            case when patrol >= 2 then e2 else 0 end, case when patrol >= 3 then e3 else 0 end,
+            case when team > 0 then e4 else 0 end)) end as shut,
+    {number} as number, case when is_dup then {master} end as master,
+    case when is_contact then s + ready + coalesce(wait, 0) + case when patrol > 0 then t1 + m1 else g4 + 60 + m4 end end
+        as met_s
+from calls as c
+left join waiting using (i)
+"""
+
+
+def number_sql(i: str, s: str, width: int) -> str:
+    """The event's number: C, two digits of the local year, a running number of at least six digits."""
+    return f"'C' || strftime(clock({s}), '%y') || '-' || substr(cast({10**width} + {i} + 1 as varchar), 2)"
+
+
+def finish(con: duckdb.DuckDBPyConnection, calls: int) -> None:
+    """Adds waiting (table ``waiting``: i, wait), numbers and the end of the event to ``calls``."""
+    width = max(6, len(str(calls)))
+    con.execute(FINISH.format(number=number_sql("i", "s", width), master=number_sql("i - 1", "master_s", width)))
