@@ -9,7 +9,7 @@ from orchestration.county.parameters import Parameters
 from orchestration.county.period import DAY, Period
 from orchestration.county.programs import PROGRAMS
 
-DRAWS = tuple(["a", "b", "c", "d", "e", "f", "g", "h", "k", "v"])
+DRAWS = ("a", "b", "c", "d", "e", "f", "g", "h", "k", "v")
 PERSON = """w_number as ClientNumber, w_first as FirstName, w_last as LastName, w_birth as BirthDate, w_phone as Phone,
     w_address as Address"""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestration.county.parameters import WHOLE, Parameters
 from orchestration.county.period import DAY, Period
 
-DRAWS = tuple(["a", "b", "c", "d", "e", "f", "g", "h", "w", "k", "v"])
+DRAWS = ("a", "b", "c", "d", "e", "f", "g", "h", "w", "k", "v")
 SHEET_ROWS = 20_000  # larger exports come as text: a sheet of so many rows takes long to open
 
 

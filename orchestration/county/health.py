@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestration.county.parameters import WHOLE, Parameters
 from orchestration.county.period import Period
 
-DRAWS = tuple(["a", "b", "c", "d", "e", "f", "g", "h", "k"])
+DRAWS = ("a", "b", "c", "d", "e", "f", "g", "h", "k")
 FACILITY = "H-1"
 
 

@@ -6,7 +6,7 @@ from orchestration.county.identity import upper_name
 from orchestration.county.parameters import Parameters
 from orchestration.county.period import Period
 
-DRAWS = tuple(["a", "b", "c", "d", "e", "f", "g", "h"])
+DRAWS = ("a", "b", "c", "d", "e", "f", "g", "h")
 
 
 def causes_sql(p: Parameters) -> str:
