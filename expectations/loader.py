@@ -166,7 +166,8 @@ def value_list(name: str) -> tuple[str, ...]:
     """A named list of words or of column names. Raises KeyError for an unknown name.
 
     answers, interval_statuses: the standard's words. identifying_columns: columns that only the identity
-    store may hold. row_level_columns: columns of one event, unit or small place, which stay internal.
+    store may hold. row_level_columns: columns of one person, event, unit or small place, which are not for everybody.
+    care_columns: columns that are of the care tier wherever they stand.
     """
     lists: dict[str, Iterable[str]] = {"answers": ANSWERS, "interval_statuses": INTERVAL_STATUSES}
     if name not in lists:
@@ -175,7 +176,9 @@ def value_list(name: str) -> tuple[str, ...]:
 
 
 def _column_lists(folder: Path = STANDARD) -> dict[str, list[str]]:
-    identifying, row_level = {"person_key"}, {"person_key", "source_file", "source_row"}
+    identifying: set[str] = set()
+    row_level = {"person_key", "care_person_key", "source_file", "source_row"}
+    by_tier: dict[str, set[str]] = {"care": {"care_person_key"}}
     for path in folder.glob("*.yml"):
         for table in yaml.safe_load(path.read_text(encoding="utf-8"))["schema"]:
             said = {p["property"]: p["value"] for p in table["customProperties"]}
@@ -183,16 +186,23 @@ def _column_lists(folder: Path = STANDARD) -> dict[str, list[str]]:
                 continue  # facts of agencies and seeds: no row of theirs is about a person or an event
             row_level |= {f"{table['name']}_id"} - NOT_ROW_LEVEL
             for field in table["properties"]:
-                kind = next(p["value"] for p in field["customProperties"] if p["property"] == "kind")
+                custom = {p["property"]: p["value"] for p in field["customProperties"]}
+                kind = custom["kind"]
+                by_tier.setdefault(custom["tier"], set()).add(field["name"])
                 if field["classification"] == "identifying":
                     identifying.add(field["name"])
                 elif kind == "number" and field["name"] not in NOT_ROW_LEVEL:
                     row_level |= {field["name"], field["name"].removesuffix("_number") + "_id"}
                 elif kind == "text" and field["classification"] == "sensitive":
                     row_level.add(field["name"])
-    if len(identifying) == 1:
+    if not identifying:
         raise SuiteError(f"no identifying field is found in {folder}: the checks against them would always pass")
-    return {"identifying_columns": sorted(identifying), "row_level_columns": sorted(row_level | identifying)}
+    elsewhere = set().union(*(names for tier, names in by_tier.items() if tier != "care"))
+    return {
+        "identifying_columns": sorted(identifying),
+        "row_level_columns": sorted(row_level | identifying),
+        "care_columns": sorted(by_tier["care"] - elsewhere),
+    }
 
 
 class _Yaml(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):

@@ -6,6 +6,7 @@ import csv
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
 import duckdb
 from rich.console import Console
@@ -20,6 +21,7 @@ from orchestration.layers.models import Warehouse
 from orchestration.layers.months import UNKNOWN, shift
 from orchestration.release.publish import current_release, held_back, load_manifest
 from orchestration.release.reader import NoRelease, NotReading, read, release_folder
+from orchestration.release.tiers import TIERS, home_tier
 from orchestration.release.trace import trace
 from orchestration.settings import Settings
 
@@ -145,14 +147,14 @@ def describe_release(settings: Settings, console: Console, table: str | None, re
     if table is None:
         out = _table("table", "rows", "tiers", "what it holds")
         for name, said in tables.items():
-            tiers = [t for t in ("general", "internal") if f"{t}/{name}.parquet" in files]
-            rows = files[f"internal/{name}.parquet"]["rows"]
+            tiers = [t for t in reversed(TIERS) if f"{t}/{name}.parquet" in files]
+            rows = files[f"{home_tier(said['tier'])}/{name}.parquet"]["rows"]
             out.add_row(name, f"{rows:,}", ", ".join(tiers), escape(_first_sentence(said["description"])))
         console.print(f"release {manifest['release']}")
         console.print(out)
         console.print("`crisis describe TABLE` prints the columns of one.")
         return
-    table = table.removeprefix("general.").removeprefix("internal.")
+    table = table.rpartition(".")[2]
     if table not in tables:
         raise NoRelease(f"no table '{table}' in release {manifest['release']}; `crisis describe` lists them")
     said = tables[table]
@@ -236,11 +238,7 @@ def demo_summary(settings: Settings, crisis: str) -> list[str]:
     ledger = Ledger(settings.home)
     gates = ledger.gates().values()
     n_open = sum(g.state == "open" for g in gates)
-    rows = {
-        name.removeprefix("internal/").removesuffix(".parquet"): f["rows"]
-        for name, f in manifest["files"].items()
-        if name.startswith("internal/")
-    }
+    rows = {Path(name).stem: f["rows"] for name, f in manifest["files"].items() if not name.startswith("general/")}
     held = len(held_back(Warehouse.open(settings)))
     return [
         f"{rows['fct_incident']:,} calls, {rows['fct_contact']:,} contacts, {n_open} of {len(gates)} gates open"

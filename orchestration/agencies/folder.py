@@ -11,11 +11,11 @@ from datetime import date
 from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from orchestration.standard import Entity, code_list, code_list_names, load_standard, mapped_entities
 
@@ -28,10 +28,19 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _plain_id(value: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", value):
+        raise ValueError("use lower-case letters, digits and underscores, starting with a letter")
+    return value
+
+
+AgencyId = Annotated[str, AfterValidator(_plain_id)]
+
+
 class AgencyFacts(_Strict):
     """What is true of the agency as a whole; one row of input.agency."""
 
-    agency_id: str
+    agency_id: AgencyId
     agency_name: str
     agency_type_code: str
     time_zone: str
@@ -42,13 +51,6 @@ class AgencyFacts(_Strict):
     cad_vendor: str | None = None
     priority_direction_code: Literal["1_high", "1_low"] | None = None
     is_fictional: bool = False
-
-    @field_validator("agency_id")
-    @classmethod
-    def _plain_id(cls, value: str) -> str:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", value):
-            raise ValueError("use lower-case letters, digits and underscores, starting with a letter")
-        return value
 
     @field_validator("time_zone")
     @classmethod
@@ -76,6 +78,7 @@ class FieldMapping(_Strict):
 
     format: how a time or date is written, as strptime says it, one or several; a format may end in hhmm; epoch_s and
     epoch_ms count from 1970. zone: UTC where the stamp is not on the agency's clock. separator: between several codes.
+    of_agency: whose number it is, where another agency gave it, such as the CAD number that a jail writes down.
     """
 
     expression: str | None = None
@@ -85,6 +88,7 @@ class FieldMapping(_Strict):
     format: tuple[str, ...] = ()
     zone: Literal["agency", "UTC"] = "agency"
     separator: str = "|"
+    of_agency: AgencyId | None = None
 
     @field_validator("format", mode="before")
     @classmethod
@@ -385,10 +389,16 @@ def _check_names(agency: Agency, path: Path) -> None:
             for name in mapping.lacks:
                 if entity.field(name) is None or name in mapping.fields:
                     raise AgencyError(f"{where}.lacks: '{name}' is no field of {entity_name}, or is mapped")
-            for name in mapping.fields:
-                if entity.field(name) is None:
+            for name, said in mapping.fields.items():
+                field = entity.field(name)
+                if field is None:
                     known = ", ".join(f.name for f in entity.fields)
                     raise AgencyError(f"{where}.fields.{name}: no such field of {entity_name}; known: {known}")
+                if said.of_agency and (not field.refers_to or field.required):
+                    raise AgencyError(
+                        f"{where}.fields.{name}.of_agency: only a number that names a record of another entity, and is"
+                        " not part of the row's own key, may be another agency's"
+                    )
             required = {f.name for f in entity.fields if f.required}
             missing = sorted(required - set(mapping.fields))
             if missing:

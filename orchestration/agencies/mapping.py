@@ -609,7 +609,8 @@ class _Compiler:
         if field.kind in ("integer", "decimal"):
             return [f"_number__{m.name} as {m.name}"]
         if field.kind == "number" and field.refers_to:
-            return [f"{value} as {m.name}", f"{text(self.agency.id + ':')} || {value} as {stem}_id"]
+            giver = m.mapping.of_agency or self.agency.id
+            return [f"{value} as {m.name}", f"{text(giver + ':')} || {value} as {stem}_id"]
         return [_text_column(m)]
 
     def _broken(self) -> str:

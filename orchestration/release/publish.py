@@ -24,9 +24,9 @@ from orchestration.layers.input import input_agencies, load_state, open_months
 from orchestration.layers.ledger import EVERY_AGENCY, LAYERS
 from orchestration.layers.models import DBT_LAYERS, Warehouse, describe_models
 from orchestration.release.disclosure import general_select
+from orchestration.release.tiers import CLOSED, TIERS, columns_by_tier, tier_of, without_tier
 from orchestration.settings import Settings
 
-TIERS = ("internal", "general")
 CANDIDATE = ".candidate"
 
 
@@ -62,15 +62,8 @@ def _some(items: list[str]) -> str:
 def _tables(warehouse: Warehouse) -> list[Model]:
     models = describe_models(warehouse.project)
     for model in models:
-        bad = [
-            c
-            for c, said in model.columns.items()
-            if said.get("config", {}).get("meta", {}).get("tier", said.get("meta", {}).get("tier")) not in TIERS
-        ]
-        if model.meta.get("tier") not in TIERS or bad:
-            raise ReleaseRefused(
-                f"{model.name}: no tier on {', '.join(bad) or 'the table'}; a column without one cannot be released"
-            )
+        if bad := without_tier(model):
+            raise ReleaseRefused(f"{model.name}: no tier on {', '.join(bad)}; what has none cannot be released")
     return models
 
 
@@ -81,22 +74,18 @@ def export_candidate(warehouse: Warehouse) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     for tier in TIERS:
         (folder / tier).mkdir(parents=True)
-    (folder / "internal").chmod(0o700)
+    for tier in CLOSED:
+        (folder / tier).chmod(0o700)
     with warehouse.connect() as con:
         con.execute("set preserve_insertion_order = true")
         for model in _tables(warehouse):
             relation = f"{model.schema}.{model.name}"
-            _export(con, folder / "internal" / f"{model.name}.parquet", f"select * from {relation}", model)
-            if model.schema == "metrics":
-                _export(con, folder / "general" / f"{model.name}.parquet", general_select(model, relation), model)
-            elif model.meta["tier"] == "general":
-                columns = ", ".join(c for c, said in model.columns.items() if _tier(said) == "general")
-                _export(con, folder / "general" / f"{model.name}.parquet", f"select {columns} from {relation}", model)
+            for tier, columns in columns_by_tier(model).items():
+                select = f"select {', '.join(columns)} from {relation}"
+                if tier == "general" and model.schema == "metrics":
+                    select = general_select(model, relation)
+                _export(con, folder / tier / f"{model.name}.parquet", select, model)
     return folder
-
-
-def _tier(column: dict) -> str | None:
-    return column.get("config", {}).get("meta", {}).get("tier") or column.get("meta", {}).get("tier")
 
 
 def _export(con: duckdb.DuckDBPyConnection, path: Path, select: str, model: Model) -> None:
@@ -152,7 +141,7 @@ def _described(model: Model) -> dict:
                 "description": said["description"],
                 "type": said.get("data_type"),
                 "unit": meta(said).get("unit"),
-                "tier": meta(said).get("tier"),
+                "tier": tier_of(said),
             }
             for c, said in model.columns.items()
         },

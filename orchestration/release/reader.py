@@ -9,6 +9,7 @@ import duckdb
 
 from orchestration.engine import connect, text
 from orchestration.release.publish import current_release
+from orchestration.release.tiers import TIERS
 from orchestration.settings import Settings
 
 READING = ("SELECT", "EXPLAIN")
@@ -42,13 +43,13 @@ def release_folder(settings: Settings, release: str | None = None) -> Path:
 
 
 def open_release(settings: Settings, release: str | None = None) -> duckdb.DuckDBPyConnection:
-    """A connection that sees one release: schema `general` by default, `internal` where its files may be read.
+    """A connection that sees one release: schema `general` by default, `internal` and `care` where one may read them.
 
     It keeps reading that release whatever is published meanwhile.
     """
     folder = release_folder(settings, release)
     con = connect(settings=settings)
-    for tier in ("general", "internal"):
+    for tier in TIERS:
         con.execute(f"create schema {tier}")
         for path in sorted((folder / tier).glob("*.parquet")):
             con.execute(f"create view {tier}.{path.stem} as select * from read_parquet({text(str(path))})")

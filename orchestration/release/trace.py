@@ -9,6 +9,7 @@ from orchestration.landing import Manifest
 from orchestration.layers.input import entity_files, input_agencies, load_state, superseded_file
 from orchestration.release.publish import load_manifest
 from orchestration.release.reader import NoRelease, open_release, release_folder
+from orchestration.release.tiers import home_tier
 from orchestration.settings import Settings
 from orchestration.standard import load_standard
 
@@ -46,7 +47,9 @@ def trace(settings: Settings, table: str, key: str, release: str | None = None) 
             f"{table} holds no single records; trace one of: {', '.join(t for t in tables if t.startswith('fct_'))}"
         )
     with open_release(settings, release) as con:
-        there = con.execute(f"select count(*) from internal.{table} where {ids[0]} = ?", [key]).fetchone()[0]
+        there = con.execute(
+            f"select count(*) from {home_tier(tables[table]['tier'])}.{table} where {ids[0]} = ?", [key]
+        ).fetchone()[0]
     if not there:
         raise NoRelease(f"no row of {table} has {ids[0]} '{key}'; ids read agency:number")
     entities = [e for e in load_standard().values() if ids[0] in (e.id, e.group_id)]

@@ -52,6 +52,7 @@ CLASS_HELP = {
 TIER_HELP = {
     "identity": "The identity store only.",
     "internal": "Record-level tables, for those who may read records.",
+    "care": "Enrollment, diagnosis, substance use, consent and program records, for those who care for people.",
     "general": "Tables without any person's or officer's record and without small cells.",
 }
 

@@ -578,3 +578,23 @@ def test_an_invalid_expression_of_a_variant_names_the_variant(tmp_path):
     }
     with pytest.raises(AgencyError, match=r"variants\.late\.entities\.incident\.fields\.received_at"):
         check_agency(load_agency(agency(tmp_path, {"cad": said})))
+
+
+# -- numbers of other agencies
+
+
+def test_a_number_that_another_agency_gave_names_its_record(home, tmp_path):
+    fields = {"booking_number": "No", "booked_at": "Booked", "incident_number": {"column": "Event", "of_agency": "oak"}}
+    folder = agency(tmp_path, {"jail": feed("jail_booking", fields)})
+    home.drop("elm", "jail.csv", "No,Booked,Event\n1,2024-01-05 10:00:00,24-7\n2,2024-01-05 11:00:00,\n")
+    take_in(home, "elm", folder)
+    asked = "select jail_booking_id, incident_number, incident_id from input.jail_booking order by 1"
+    assert rows(home, "elm", asked) == [("elm:1", "24-7", "oak:24-7"), ("elm:2", None, None)]
+
+
+@pytest.mark.parametrize("field", ["booking_number", "booked_at"])
+def test_only_a_number_that_names_another_record_may_be_another_agencys(tmp_path, field):
+    fields = {"booking_number": "No", "booked_at": "Booked", field: {"column": "X", "of_agency": "oak"}}
+    folder = agency(tmp_path, {"jail": feed("jail_booking", fields)})
+    with pytest.raises(AgencyError, match=rf"jail_booking\.fields\.{field}\.of_agency"):
+        load_agency(folder)

@@ -106,6 +106,20 @@ def test_the_general_tier_holds_no_record_and_no_small_cell(built):
                 ], (path.stem, name)
 
 
+def test_what_law_enforcement_does_not_see_stands_in_the_care_tier_alone(built):
+    folder = built.settings.releases / built.release
+    assert (folder / "care").stat().st_mode & 0o077 == 0
+    seen, kept = ({n for n, *_ in built.rows(f"describe {tier}.fct_contact")} for tier in ("internal", "care"))
+    health = {"substance_use_disorder", "dx_group_code", "dx_group_local", "receiving_services", "consent_status_code"}
+    assert not health & seen
+    assert health <= kept
+    assert seen & kept == {"agency_id", "contact_id"}
+    (rows,) = built.rows(
+        "select count(*) from internal.fct_contact join care.fct_contact using (agency_id, contact_id)"
+    )
+    assert built.rows("select count(*) from internal.fct_contact") == [rows]
+
+
 def test_a_second_run_finds_nothing_to_do_and_keeps_the_release(fresh):
     before = fresh.release
     outcome = fresh.run()

@@ -13,6 +13,20 @@
 {%- endmacro %}
 
 
+{# Whole hours since 1970 of an instant: a key to join by. #}
+{% macro epoch_hour(instant) -%}
+    {{ return(adapter.dispatch('epoch_hour')(instant)) }}
+{%- endmacro %}
+
+{% macro default__epoch_hour(instant) -%}
+    cast(floor(unix_timestamp({{ instant }}) / 3600) as bigint)
+{%- endmacro %}
+
+{% macro duckdb__epoch_hour(instant) -%}
+    (epoch_us({{ instant }}) // 3600000000)
+{%- endmacro %}
+
+
 {# Number of the weekday of a date: 1 is Monday, 7 is Sunday. #}
 {% macro iso_day_of_week(day) -%}
     {{ return(adapter.dispatch('iso_day_of_week')(day)) }}

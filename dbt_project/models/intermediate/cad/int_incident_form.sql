@@ -1,14 +1,14 @@
--- Grain: one row per agency and CAD event of the window that a contact form of its month or the month after names.
+-- Grain: one row per agency and CAD event of the window to which a form of its month or the month after is linked.
 with incident as (
     select * from {{ ref('stg_incident') }} as incident
     where {{ in_window('incident') }}
 ),
 
-contact as (
-    select * from {{ ref('stg_contact') }} as contact
+link as (
+    select * from {{ ref('bridge_contact_incident') }} as link
     where
-        {{ in_window('contact', lookahead_months=1) }}
-        and contact.incident_number is not null
+        {{ in_window('link', lookahead_months=1) }}
+        and link.incident_id is not null
 ),
 
 final as (
@@ -16,12 +16,12 @@ final as (
         incident.agency_id,
         incident.incident_id,
         count(*) as contact_count
-    from contact
+    from link
     inner join incident
         on
-            contact.agency_id = incident.agency_id
-            and contact.incident_id = incident.incident_id
-    where {{ months_near('incident', 'contact', lookahead_months=1) }}
+            link.agency_id = incident.agency_id
+            and link.incident_id = incident.incident_id
+    where {{ months_near('incident', 'link', lookahead_months=1) }}
     group by incident.agency_id, incident.incident_id
 )
 

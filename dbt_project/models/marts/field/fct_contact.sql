@@ -14,18 +14,24 @@ incident as (
     where {{ in_window('incident', lookback_months=1) }}
 ),
 
+link as (
+    select * from {{ ref('bridge_contact_incident') }} as link
+    where {{ in_window('link') }}
+),
+
 linked as (
     select
-        contact.agency_id,
-        contact.contact_id,
+        link.agency_id,
+        link.contact_id,
+        link.incident_id,
+        link.link_method_code,
         incident.received_at,
         {{ stamp_word(stamp_weight('received_at', 'incident.stamp_imputed')) }} as received_stamp_code
-    from contact
-    inner join incident
+    from link
+    left join incident
         on
-            contact.agency_id = incident.agency_id
-            and contact.incident_id = incident.incident_id
-    where {{ months_near('contact', 'incident', lookback_months=1) }}
+            link.agency_id = incident.agency_id
+            and link.incident_id = incident.incident_id
 ),
 
 final as (
@@ -171,11 +177,13 @@ final as (
         coalesce(outcome.legal_hold_code, 'not_recorded') as legal_hold_code,
         coalesce(outcome.destination_code, 'not_recorded') as destination_code,
         coalesce(outcome.service_code, 'not_recorded') as service_code,
-        linked.contact_id is not null as is_linked_to_incident,
+        linked.incident_id as linked_incident_id,
+        linked.link_method_code,
+        linked.incident_id is not null as is_linked_to_incident,
         {{
             interval_columns(
                 'call_to_contact', received, 'contact.occurred_at',
-                not_applicable='contact.incident_number is null', notes='contact.stamp_imputed'
+                not_applicable="linked.link_method_code = 'not_applicable'", notes='contact.stamp_imputed'
             )
         }}
     from contact
