@@ -75,7 +75,7 @@ select number as IncidentNumber, master as MasterIncident, source as CallSource,
     mix_location(u_place) as PlaceKind,
     sector || mix_beat(u_beat) || case when is_padded then '    ' else '' end as Beat,
     sector as Sector, 'District ' || sector as District, '0000' || cast(1 + strpos('ABCD', sector) as varchar) as Zip,
-    {shown("cast(1 + u_caller % 9900 as varchar) || ' Nowhere Ave'")} as Address,
+    {shown("cast(1 + (cast(u_beat as bigint) + u_place) % 9900 as varchar) || ' Nowhere Ave'")} as Address,
     {shown(f"case when u_place < {WHOLE // 5} then 'Apt ' || cast(1 + i % 40 as varchar) end")} as Apartment,
     {shown(f"case when u_place > {WHOLE // 4 * 3} then 'Pretend Place ' || cast(i % 50 as varchar) end")} as PlaceName,
     {shown("case when i % 3 = 0 then 'Crossing Rd' end")} as CrossStreet,
@@ -109,23 +109,23 @@ select c.*, j, case j when 1 then 0 when 2 then g2 when 3 then g3 else g4 end as
 from (
     select *, unnest(list_filter([case when patrol >= 1 or close_code = 'MRG' then 1 end,
         case when patrol >= 2 then 2 end, case when patrol >= 3 then 3 end, case when team > 0 then 4 end],
-        lambda u: u is not null)) as j from calls
+        lambda u: u is not null)) as j from calls where {where}
 ) as c
 """
 
 
-def units_sql(period: Period, p: Parameters, officers: int) -> str:
-    """Rows of the units' export: one per event and unit, with the dirt of real exports. Creates no order of units."""
+def units_sql(period: Period, p: Parameters, officers: int, where: str) -> str:
+    """Rows of the units' export: one per event and unit, with the dirt of real exports."""
     own = f"(u_unit + cast(j as bigint) * 2654435761 + i * 40503) % {WHOLE}"
     again = f"(u_queue + cast(j as bigint) * 2246822519 + i * 30341) % {WHOLE}"
     trained = officers // 4  # the first quarter was trained before, the second in the wave
     wave = BY_KEY["cit"].start(period, "B")
     return f"""
-with units as ({_UNITS}),
+with units as ({_UNITS.format(where=where)}),
 drawn as (
-    select u.*, {own} as x, {again} as y, coalesce(pool, i % 4) as pool_no, coalesce(units, 6) as on_duty,
+    select u.*, {own} as x, {again} as y, pool as pool_no, units as on_duty,
         is_cancelled or (is_dup and j = 1) as is_off
-    from units as u left join waiting using (i)
+    from units as u
 ),
 crewed as (
     select *, j = 1 and has_cit or j in (2, 3) and y % 100 < 20 as cit,
@@ -151,11 +151,11 @@ select i, j, s, is_off, family, number as IncidentNumber,
     case when not is_off or off1 > turnout then clock(out + turnout) end as Enroute,
     case when is_off or x < {p.below("missing_arrival")} then null
         when x >= {WHOLE - p.below("negative_interval")} then clock(out - 300) else clock(out + turnout + travel) end as OnScene,
-    case when carries then clock(out + clear - go - ride - handed - 120) end as LeftScene,
-    case when carries then clock(out + clear - go - handed - 120) end as AtDestination,
-    case when carries then clock(out + clear - go - 120) end as HandedOver,
+    case when carries then clock(out + clear - ride - handed - 120) end as LeftScene,
+    case when carries then clock(out + clear - handed - 120) end as AtDestination,
+    case when carries then clock(out + clear - 120) end as HandedOver,
     case when is_off then null when y >= {WHOLE - p.below("placeholder")} then timestamp '1900-01-01'
-        else clock(out + clear - go) end as Cleared,
+        else clock(out + clear) end as Cleared,
     case when is_off then clock(out + case when is_dup then 90 else off1 end) end as Cancelled,
     case when family in ('patrol', 'co') then 'R-' || cast(1000 + officer as varchar) end as OfficerNumber,
     case when family in ('patrol', 'co') then officer_name end as OfficerName
@@ -170,7 +170,7 @@ UNIT_COLUMNS = (
 )
 
 
-def status_sql(where: str) -> str:
+def status_sql(units: str) -> str:
     """Rows of the status log: the teams' cars, whose computers log every press of a button. Order is that of the unit."""
     steps = ("DSP Dispatched", "ACK Acknowledged", "ENR Enroute", "ARR OnScene", "LVS LeftScene", "DST AtDestination",
              "HND HandedOver", "CLR Cleared", "CAN Cancelled")  # fmt: skip
@@ -180,7 +180,7 @@ select IncidentNumber, Unit, row_number() over (partition by i, j order by stamp
     status as Status, stamp as Stamp
 from (
     select i, j, IncidentNumber, Unit, unnest([{items}], recursive := true), unnest(range({len(steps)})) as place
-    from unit where j = 4 and {where}
+    from ({units}) where j = 4
 )
 where stamp is not null and stamp <> timestamp '1900-01-01'
 order by i, j, Sequence

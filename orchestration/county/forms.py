@@ -6,7 +6,7 @@ from orchestration.county.parameters import WHOLE, Parameters
 from orchestration.county.period import DAY, Period
 
 DRAWS = ("a", "b", "c", "d", "e", "f", "g", "h", "w", "k", "v")
-SHEET_ROWS = 20_000  # larger exports come as text: a sheet of so many rows takes long to open
+SHEET_CALLS = 5_000  # a county with more calls gets its forms as text: large sheets take long to open
 
 
 def contacts_sql(p: Parameters) -> str:
@@ -18,7 +18,7 @@ def contacts_sql(p: Parameters) -> str:
     factors = " ".join(
         f"* case when {holds} then {round(100 * p[f'missing.{name}'])} else 100 end // 100"
         for name, holds in (
-            ("night", "wall // 3600 % 24 < 7"),
+            ("night", "hour < 7"),
             ("nothing_done", "outcome in ('NO ACTION', 'UNABLE TO CONTACT')"),
             ("arrest", "fate = 'arrest'"),
             ("program", "program between 1 and 3"),
@@ -27,7 +27,7 @@ def contacts_sql(p: Parameters) -> str:
     )
     return f"""
 select i, number, source, code_open as type_open, code_close as type_close, outcome, fate, kind, sector, u_beat, patrol,
-    team, program, has_cit, met_s, has_weapon, subject as p, wall,
+    team, program, has_cit, met_s, has_weapon, subject as p,
     case when patrol >= 1 then c1 // 60 end as officer_minutes, case when team > 0 then c4 // 60 end as clinician_minutes,
     cast(u_queue as bigint) < cast({base} as bigint) {factors} as is_missing
 from calls where is_contact
@@ -41,11 +41,13 @@ select o_k, met.i, null as number, null as source, null as type_open, null as ty
     case when o.a < {WHOLE // 20 * 9} then 'RESOURCES GIVEN' when o.a < {WHOLE // 10 * 7} then 'PROVIDER TOLD'
         when o.a < {WHOLE // 10 * 9} then 'RESOURCES DECLINED' else 'UNABLE TO CONTACT' end as outcome,
     null as fate, kind, sector, u_beat, 0 as patrol, 1 as team, 0 as program, false as has_cit,
-    (met_s // {DAY} + 1 + o.b % 5) * {DAY} + {9 * 3600 - period.offsets[0][1]} + o.d % 28800 as met_s, false as has_weapon, subject as p, wall,
+    (met_s // {DAY} + 1 + o.b % 5) * {DAY} + {9 * 3600 - period.offsets[0][1]} + o.d % 28800 as met_s, false as has_weapon, subject as p,
     20 + cast(o.b % 40 as bigint) as officer_minutes, 20 + cast(o.b % 40 as bigint) as clinician_minutes,
     false as is_missing
-from (select *, row_number() over (order by i) - 1 as m, count(*) over () as size from calls where is_contact) as met
-join (select *, at_row as o_k from {seed_rows}) as o on met.m = (cast(o.c as bigint) * size) >> 32
+from (select i, kind, sector, u_beat, met_s, subject, row_number() over (order by i) - 1 as m from calls where is_contact)
+    as met
+join (select *, at_row as o_k, (cast(c as bigint) * (select count(*) from calls where is_contact)) >> 32 as m
+    from {seed_rows}) as o using (m)
 """
 
 

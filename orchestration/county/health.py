@@ -12,11 +12,11 @@ FACILITY = "H-1"
 def causes_sql(p: Parameters) -> str:
     """Visits of the block: those that a contact led to, and those that no call brought."""
     return f"""
-select i, number, s + d + case when patrol > 0 then left1 + ride else e4 - handed - 120 end as from_s, subject as p,
+select i, number, s + d + case when patrol > 0 then e1 else g4 + e4 end - handed - 120 as from_s, subject as p,
     fate, outcome, kind, patrol, team, 0 as copy_no
 from calls where is_contact and fate in ('hold', 'ed') and place = 'hospital'
 union all
-select i, number, s + d + case when patrol > 0 then left1 else e4 end + 900, subject, fate, outcome, kind, patrol, team, 0
+select i, number, s + d + case when patrol > 0 then e1 else g4 + e4 end + 900, subject, fate, outcome, kind, patrol, team, 0
 from calls where is_contact and fate in ('hold', 'ed') and place is null
 union all
 select i, null, s + u_gap % 604800, caller, 'walk', null, kind, 0, 0, 1

@@ -124,7 +124,7 @@ def quantile_sql(draw: str, knots: tuple[int, ...]) -> str:
     for (p, q), (a, b) in zip(pairwise(QUANTILES), pairwise(knots), strict=True):
         low, high = WHOLE * p // 100, WHOLE * q // 100
         parts.append(f"when {draw} < {high} then {a} + (cast({draw} as bigint) - {low}) * {b - a} // {high - low}")
-    return f"case {' '.join(parts)} end"
+    return f"cast(case {' '.join(parts)} end as integer)"
 
 
 def macros(p: Parameters) -> list[str]:

@@ -33,10 +33,10 @@ class Program:
         return period.month_start(round(self.starts[sector] * period.months))
 
     def open_sql(self, period: Period) -> str:
-        """SQL over sector, wall, s and type_open: whether the program takes such a call now."""
+        """SQL over sector, hour, s and type_open: whether the program takes such a call now."""
         areas = " or ".join(f"(sector = '{sector}' and s >= {self.start(period, sector)})" for sector in self.starts)
         types = ", ".join(f"'{code}'" for code in self.types)
-        hours = f"wall // 3600 % 24 between {self.hours[0]} and {self.hours[1] - 1}"
+        hours = f"hour between {self.hours[0]} and {self.hours[1] - 1}"
         return f"(({areas}) and {hours} and type_open in ({types}))"
 
 
@@ -88,3 +88,15 @@ def by_program_sql(p: Parameters, program: str, name: str, without: float, scale
     """A CASE that gives, for each program, its effect ``name`` times ``scale``, rounded; else ``without``."""
     whens = " ".join(f"when {code} then {round(p[f'effect.{key}.{name}'] * scale)}" for code, key in _codes())
     return f"case {program} {whens} else {round(without * scale)} end"
+
+
+def served_sql(p: Parameters, draw: str) -> str:
+    """WHENs that give the code of the team that takes the call: each has its own place on the draw."""
+    whens, low = [], 0
+    for key in ("core", "mct", "alt"):
+        high = low + p.below(f"served.{key}")
+        if high > WHOLE:
+            raise ValueError("served.core, served.mct and served.alt add up to more than 1")
+        whens.append(f"when open_{key} and {draw} >= {low} and {draw} < {high} then {BY_KEY[key].code}")
+        low = high
+    return " ".join(whens)

@@ -9,13 +9,14 @@ from datetime import datetime
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from orchestration.county import cad, calls, care, forms, health, identity, jail, office, truth
 from orchestration.county.draws import table as draws_table
 from orchestration.county.files import Files, write_sheet
 from orchestration.county.parameters import Parameters, load_parameters, macros
 from orchestration.county.people import make_people, population
-from orchestration.county.period import Hours, Period, demand
+from orchestration.county.period import DAY, Hours, Period, demand
 from orchestration.county.subjects import Subjects
 from orchestration.county.waiting import Pools
 from orchestration.settings import PROJECT
@@ -104,6 +105,7 @@ class _County:
     with_truth: bool
     counts: dict[str, int] = field(default_factory=dict)
     numbered: dict[str, int] = field(default_factory=dict)  # rows numbered so far, by what
+    block: tuple[int, int] = (0, 0)  # first and last instant of the block
 
     def write(self) -> None:
         """All files."""
@@ -126,13 +128,16 @@ class _County:
     def _block(self, hours: Hours, subjects: Subjects, first: int, n: int) -> None:
         """One block of calls and everything that follows from them."""
         con, period, p = self.con, self.period, self.p
-        con.register("drawn", calls.arrivals(self.seed, hours, first, n, p))
-        calls.arrive(con, period, p)
-        con.unregister("drawn")
-        subjects.assign(con)
+        drawn = calls.arrivals(self.seed, hours, first, n, p)
+        self.block = (drawn["s"][0].as_py(), drawn["s"][n - 1].as_py())
+        con.register("drawn", drawn)
         calls.happen(con, period, p)
-        self.pools.assign(con)
-        calls.finish(con, self.calls)
+        con.unregister("drawn")
+        found = {"i": drawn["i"], **subjects.assign(con, drawn), **self.pools.assign(con, drawn)}
+        con.register("found", pa.table(found))
+        self._table("assigned", "select * from found order by i")
+        con.unregister("found")
+        con.execute(calls.view_sql(self.calls))
         self._count("calls", _CALL_COUNTS)
         if self.with_truth:
             self._truth("call", truth.call_sql(p))
@@ -189,13 +194,26 @@ class _County:
             self.files.parquet(f"truth/{name}.parquet", query)
 
     def _export(
-        self, agency: str, feed: str, columns: str, table: str, where: str = "true", by_call: bool = False
+        self, agency: str, feed: str, columns: str, table: str, where: str = "true", order: str = "_n", late: int = 5
     ) -> None:
-        """Append rows of ``table`` to the feed's files, each to the export of its month."""
-        spans = self.exports if by_call else [*self.exports[:-1], (*self.exports[-1][:2], self.period.end + 5 * 86400)]
-        for label, begin, end in spans:
-            query = f"select {columns} from {table} where {where} and _s >= {begin} and _s < {end} order by _n"
+        """Append rows of ``table`` to the feed's files, each to the export of its month.
+
+        The first export takes what is dated earlier, and the last what happened up to ``late`` days after the end.
+        """
+        for label, begin, end in self._spans(late):
+            query = f"select {columns} from {table} where {where} and _s >= {begin} and _s < {end} order by {order}"
             self._csv(agency, f"{feed}_{label}.csv", query, f"{feed}_rows")
+
+    def _spans(self, late: int, ahead: int = 120) -> list[tuple[str, int, int]]:
+        """Label, begin and end of the exports that rows of this block can fall into, up to ``ahead`` days after it.
+
+        The first and the last export are widened by ``late`` days.
+        """
+        spans = [list(span) for span in self.exports]
+        spans[0][1] -= late * DAY
+        spans[-1][2] += late * DAY
+        first, last = self.block
+        return [tuple(span) for span in spans if span[2] > first and span[1] <= last + ahead * DAY]
 
     def _csv(self, agency: str, name: str, query: str, counted: str) -> None:
         rows = self.files.csv(f"drop/{agency}/{name}", query)
@@ -205,7 +223,7 @@ class _County:
         """A feed of a custodian: rows in the export, persons and causes in the truth, dirt counted."""
         self._table("out", query)
         names = self._shown("out")
-        end = self.period.end + 4 * 86400
+        end = self.period.end + 4 * DAY
         silent = "_silent" if "_silent" in [c[0] for c in self.con.execute("describe out").fetchall()] else "false"
         kept = f"_s < {end} and not {silent}"
         self._export(agency, feed, names, "out", kept)
@@ -228,10 +246,10 @@ class _County:
         self.con.unregister("drawn")
         written = identity.written_sql("select * from asked_by join person using (p)", self.p, "caller", "M")
         self._table("callers", f"select i, w_first, w_last, w_phone, is_anonymous, person_dirt from ({written})")
-        self._table("marked", cad.marked_sql(self.period, self.p))
+        self.con.execute(f"create or replace temp view marked as {cad.marked_sql(self.period, self.p)}")
         self._count("marked", _EVENT_COUNTS)
-        for label, begin, end in self.exports:
-            where = f"s >= {begin} and s < {end}" if end < self.period.end else f"s >= {begin}"
+        for label, begin, end in self._spans(1, 1):
+            where = f"s >= {begin} and s < {end}"
             self._csv(
                 "cedar_county",
                 f"cad_incidents_{label}.csv",
@@ -246,21 +264,19 @@ class _County:
             "corrected_rows",
         )
         self._truth("record", cad.CALLER_RECORDS)
-        for kind, holds in cad.DIRT.items():
-            self.con.execute(truth.tally_flag_sql("cedar_county", "incident", kind, holds, "s", "marked"))
+        self.con.execute(truth.tally_flags_sql("cedar_county", "incident", cad.DIRT, "s", "marked"))
         self.con.execute(truth.tally_sql("cedar_county", "incident", "person_dirt", "s", "marked", "not on_view"))
 
     def _units(self) -> None:
-        self._table("unit", cad.units_sql(self.period, self.p, self.officers))
-        if "units" in self.feeds:
-            for label, begin, end in self.exports:
-                where = f"s >= {begin} and s < {end}" if end < self.period.end else f"s >= {begin}"
-                query = f"select {cad.UNIT_COLUMNS} from unit where {where} order by i, j"
+        for label, begin, end in self._spans(1, 1):
+            where = f"s >= {begin} and s < {end}"
+            if "units" in self.feeds:
+                units = cad.units_sql(self.period, self.p, self.officers, where)
+                query = f"select {cad.UNIT_COLUMNS} from ({units}) order by i, j"
                 self._csv("cedar_county", f"cad_units_{label}.csv", query, "unit_rows")
-        if "status" in self.feeds:
-            for label, begin, end in self.exports:
-                where = f"s >= {begin} and s < {end}" if end < self.period.end else f"s >= {begin}"
-                self._csv("cedar_county", f"cad_status_{label}.csv.gz", cad.status_sql(where), "status_rows")
+            if "status" in self.feeds:
+                units = cad.units_sql(self.period, self.p, self.officers, f"{where} and team > 0")
+                self._csv("cedar_county", f"cad_status_{label}.csv.gz", cad.status_sql(units), "status_rows")
 
     def _forms(self, first: int, n: int) -> None:
         rate = self.p["form_outreach"]
@@ -279,12 +295,9 @@ class _County:
         self._table("contact", contacts)
         rows = self._persons("form_row", "select * from contact where not is_missing", forms.DRAWS, "form", "M")
         self._table("forms", forms.forms_sql(self.period, self.p, rows))
-        self._table("form_line", forms.rows_sql(self.period, self.p))
         self._count("forms", {"forms": "true", "outreach_forms": "number is null"})
         if "forms" in self.feeds:
-            self.con.execute(
-                f"{'insert into form_lines' if first else 'create table form_lines as'} select * from form_line"
-            )
+            self._form_rows()
         if "force" in self.feeds:
             self._table("out", forms.force_sql(self.p))
             self._export("cedar_county", "force_reports", self._shown("out"), "out")
@@ -297,26 +310,17 @@ class _County:
             )
         )
 
-    def _form_files(self) -> None:
-        """The forms' exports: a sheet where it is small."""
-        names = ", ".join(c for c in self._shown("form_lines").split(", "))
-        spans = [*self.exports[:-1], (*self.exports[-1][:2], self.period.end + 60 * 86400)]
-        for label, begin, end in spans:
-            where = f"_s >= {begin} and _s < {end}" if begin > self.period.begin else f"_s < {end}"
-            rows = self.con.execute(f"select count(*) from form_lines where {where}").fetchone()[0]
-            self.counts["form_rows"] = self.counts.get("form_rows", 0) + rows
-            order = "order by _n, _line, _copy"
-            if rows <= forms.SHEET_ROWS:
-                self._table(
-                    "sheet", f"select row_number() over ({order}) as row_no, {names} from form_lines where {where}"
-                )
-                path = self.files.folder / f"drop/cedar_county/contact_forms_{label}.xlsx"
-                write_sheet(self.con, path, "Contacts", "sheet")
-            else:
-                self.files.csv(
-                    f"drop/cedar_county/contact_forms_{label}.csv",
-                    f"select {names} from form_lines where {where} {order}",
-                )
+    def _form_rows(self) -> None:
+        """The forms' export: a sheet for a small county, which is one block; else text."""
+        self._table("out", forms.rows_sql(self.period, self.p))
+        names, order = self._shown("out"), "_n, _line, _copy"
+        if self.calls > forms.SHEET_CALLS:
+            self._export("cedar_county", "contact_forms", names, "out", order=order, late=60)
+            return
+        self._table("sheet", f"select row_number() over (order by {order}) as row_no, {names} from out")
+        self.counts["contact_forms_rows"] = self.con.execute("select count(*) from sheet").fetchone()[0]
+        path = self.files.folder / f"drop/cedar_county/contact_forms_{self.period.label(0, self.period.months)}.xlsx"
+        write_sheet(self.con, path, "Contacts", "sheet")
 
     # ------------------------------------------------------------ the others
 
@@ -326,7 +330,7 @@ class _County:
         begin, end = self.period.changed
         new = self.p["changed_layout"] > 0
         changed = f"(_s >= {begin} and _s < {end})" if new else "false"
-        last = self.period.end + 4 * 86400
+        last = self.period.end + 4 * DAY
         names = self._shown("out")
         self._export("cedar_jail", "jail_bookings", names, "out", f"not {changed} and _s < {last}")
         if new:
@@ -361,8 +365,7 @@ class _County:
 
     def _finish(self) -> None:
         """What is written once, after all blocks."""
-        if "forms" in self.feeds:
-            self._form_files()
+        self.block = (self.period.begin, self.period.end)
         if "health" in self.feeds:
             dead = "select p as i, p, 0 as copy_no from person where dies is not null"
             rows = self._persons("death", dead, health.DRAWS, "health", "H")

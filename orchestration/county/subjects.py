@@ -39,22 +39,19 @@ class Subjects:
         self.recent = np.zeros(0, dtype=np.int32)  # persons and programs of the last contacts
         self.programs = np.zeros(0, dtype=np.int8)
 
-    def assign(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Creates ``subject``: one row per call of ``arrived``, with its subject and caller."""
-        rows = con.execute("""
-            select i, s, is_contact, bh, program, u_subject, u_caller, u_callers, u_near, u_follow
-            from arrived order by i
-        """).fetchnumpy()
+    def assign(self, con: duckdb.DuckDBPyConnection, drawn: pa.Table) -> dict[str, np.ndarray]:
+        """Subject and caller of each call of ``happened``, which come from ``drawn``, in the order of i."""
+        rows = con.execute("select is_contact, bh, program from happened order by i").fetchnumpy()
         at = {name: np.ma.getdata(values) for name, values in rows.items()}
+        for name in ("s", "u_subject", "u_caller", "u_callers", "u_near", "u_follow"):
+            at[name] = drawn[name].to_numpy()
         subject = self._living(self._own(at["u_subject"].astype(np.int64)), at["s"])
         met = np.flatnonzero(at["is_contact"])
         subject[met] = self._follow({name: values[met] for name, values in at.items()}, subject[met])
         subject[met] = self._living(subject[met], at["s"][met])
         caller = self._living(share(at["u_caller"], self.size), at["s"])
         caller = np.where(at["bh"] & (at["u_callers"] < self.self_called), subject, caller)
-        con.register("assigned", pa.table({"i": at["i"], "subject": subject, "caller": caller}))
-        con.execute("create or replace temp table subject as select * from assigned")
-        con.unregister("assigned")
+        return {"subject": subject, "caller": caller}
 
     def _own(self, u: np.ndarray) -> np.ndarray:
         """A person by one draw: the familiar ones more often."""

@@ -7,7 +7,7 @@ import io
 
 from orchestration.county.forms import WRITTEN_NUMBER
 from orchestration.county.parameters import Parameters
-from orchestration.county.programs import PROGRAMS, outcome_sql
+from orchestration.county.programs import PROGRAMS
 
 # Counts that grow with the blocks; summed at the end.
 START = (
@@ -20,17 +20,15 @@ START = (
 def call_sql(p: Parameters) -> str:
     """One row per call: what it was, what came of it, and what would have come of it without a program."""
     programs = " ".join(f"when {g.code} then '{g.key}'" for g in PROGRAMS)
-    scenes = " ".join(f"when {g.code} then {round(100 * p[f'effect.{g.key}.scene'])}" for g in PROGRAMS)
     return f"""
 select number as incident_number, month_text(s) as month, sector as district, bh as is_bh, kind, is_dup as is_duplicate,
     is_cancelled, is_contact, has_weapon, case when is_contact then subject end as true_person,
     case when not on_view then caller end as true_caller,
     {", ".join(f"open_{g.key} as eligible_{g.key}" for g in PROGRAMS)},
     case program {programs} end as program, fate as outcome,
-    case when is_contact then {outcome_sql(p, "u_end", "0")} end as outcome_without, cast(waited as integer) as waited_seconds,
-    case when is_met then cast(case when patrol > 0 then c1 else c4 end as integer) end as scene_seconds,
-    case when is_met then cast(span_scene(case when patrol > 0 then u_scene else u_scene4 end)
-        * (scene_factor // (case program {scenes} else 100 end)) // 100 as integer) end as scene_seconds_without
+    fate_without as outcome_without, cast(waited as integer) as waited_seconds,
+    case when is_met then case when patrol > 0 then c1 else c4 end end as scene_seconds,
+    case when is_met then scene end as scene_seconds_without
 from calls order by i
 """
 
@@ -86,6 +84,18 @@ def tally_flag_sql(agency: str, entity: str, kind: str, holds: str, s: str, tabl
     return f"""
 insert into tally
 select '{kind}', '{agency}', '{entity}', month_text({s}), count(*) from (select * from {table}) where {holds} group by all
+"""
+
+
+def tally_flags_sql(agency: str, entity: str, kinds: dict[str, str], s: str, table: str) -> str:
+    """Count the rows of which each of several tests holds, by month, in one pass."""
+    counts = ", ".join(f"count(*) filter (where {holds}) as {kind}" for kind, holds in kinds.items())
+    return f"""
+insert into tally
+select kind, '{agency}', '{entity}', month, n
+from (unpivot (select month_text({s}) as month, {counts} from {table} group by all) on {", ".join(kinds)}
+    into name kind value n)
+where n > 0
 """
 
 

@@ -47,29 +47,29 @@ class Pools:
         self.left = np.zeros(self.count, dtype=np.int64)  # work left at ``seen``, by pool
         self.seen = np.full(self.count, period.begin - DAY, dtype=np.int64)
 
-    def assign(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Creates ``waiting``: i, pool, units on duty and seconds of waiting, for each call with a patrol unit."""
+    def assign(self, con: duckdb.DuckDBPyConnection, drawn: pa.Table) -> dict[str, np.ndarray]:
+        """Pool, units on duty and seconds of waiting for each call of ``happened``, in the order of i."""
         rows = con.execute("""
-            select i, s, strpos('ABCD', sector) - 1 as district, priority, on_view, is_cancelled, u_pool,
-                case when is_cancelled then off1 else e1 + case when patrol >= 2 then e2 - g2 else 0 end
-                    + case when patrol >= 3 then e3 - g3 else 0 end end as work
-            from calls where patrol > 0 order by i
+            select s, strpos('ABCD', sector) - 1 as district, priority, on_view, patrol,
+                case when is_cancelled then off1 else e1 + case when patrol >= 2 then e2 else 0 end
+                    + case when patrol >= 3 then e3 else 0 end end as work
+            from happened order by i
         """).fetchnumpy()
         at = {name: np.ma.getdata(values).astype(np.int64) for name, values in rows.items()}
         if self.each is None:
-            kind = pool = np.zeros(len(at["i"]), dtype=np.int64)
+            kind = pool = np.zeros(len(at["s"]), dtype=np.int64)
         else:
             kind = at["district"]
             firsts = np.cumsum(self.each) - self.each
-            pool = firsts[kind] + share(at["u_pool"], self.each[kind])
+            pool = firsts[kind] + share(drawn["u_pool"].to_numpy(), self.each[kind])
         units = self.units[kind, self._shift(at["s"])]
-        found = self._work_found(pool, kind, at["s"], at["work"])
+        goes = at["patrol"] > 0
+        found = np.zeros(len(units), dtype=np.int64)
+        found[goes] = self._work_found(pool[goes], kind[goes], at["s"][goes], at["work"][goes])
         wait = np.maximum(found - (units * int(self.slack * self.mean)), 0) // units
         part = np.where(at["priority"] <= 2, round(self.urgent * 100), round(self.routine * 100))
         wait = np.where(at["on_view"] > 0, 0, wait * part // 100)
-        con.register("waited", pa.table({"i": at["i"], "pool": pool, "units": units, "wait": wait}))
-        con.execute("create or replace temp table waiting as select * from waited")
-        con.unregister("waited")
+        return {"pool": pool.astype(np.int32), "units": units.astype(np.int32), "wait": wait.astype(np.int32)}
 
     def _shift(self, s: np.ndarray) -> np.ndarray:
         """Shift by instant, on standard time all the year."""
