@@ -21,78 +21,9 @@ UNMAPPED_TYPE = "ZZTEST 99"
 EXPLICIT = {"mental_health": "MENTAL", "suicide": "SUICID", "substance": "OVRDOS", "cognitive": "DEMENT"}
 SENSITIVE = ("MENTAL", "SUICID", "DOMVIO", "SEXOFF")
 DRIFTED = {"WELCHK": "WLFCHK", "MENTAL": "BHCRIS"}  # from mid-period, by dirt code_drift
-DRAWS = [
-    "bh",
-    "kind",
-    "open",
-    "explicit",
-    "close",
-    "upgrade",
-    "downgrade",
-    "off",
-    "serve",
-    "weapon",
-    "beat",
-    "place",
-    "prio",
-    "end",
-    "text",
-    "second",
-    "patrol",
-    "cit",
-    "entry",
-    "taking",
-    "process",
-    "turnout",
-    "travel",
-    "scene",
-    "drive",
-    "wall",
-    "gap",
-    "turnout2",
-    "travel2",
-    "scene2",
-    "turnout3",
-    "travel3",
-    "scene3",
-    "team",
-    "travel4",
-    "scene4",
-    "shut",
-    "pad",
-    "odd",
-    "double",
-    "redact",
-    "asked",
-    "late",
-    "caller",
-    "callers",
-    "subject",
-    "near",
-    "follow",
-    "pool",
-    "unit",
-    "queue",
-]
-
-# draws that later steps use as well
-KEPT = [
-    "place",
-    "beat",
-    "prio",
-    "shut",
-    "pad",
-    "double",
-    "redact",
-    "asked",
-    "late",
-    "callers",
-    "gap",
-    "queue",
-    "unit",
-    "team",
-    "travel",
-]
+_DRAWS = read_table("call_draws.csv")
+DRAWS = tuple(row["name"] for row in _DRAWS)
+KEPT = tuple(row["name"] for row in _DRAWS if row["kept"] == "1")  # those that later steps use as well
 
 
 def arrivals(seed: int, hours: Hours, first: int, n: int, p: Parameters) -> pa.Table:

@@ -29,25 +29,23 @@ def contacts_sql(p: Parameters) -> str:
 select i, number, source, code_open as type_open, code_close as type_close, outcome, fate, kind, sector, u_beat, patrol,
     team, program, has_cit, met_s, has_weapon, subject as p,
     case when patrol >= 1 then c1 // 60 end as officer_minutes, case when team > 0 then c4 // 60 end as clinician_minutes,
-    cast(u_queue as bigint) < cast({base} as bigint) {factors} as is_missing
+    cast(u_queue as bigint) < cast({base} as bigint) {factors} as is_missing, 0 as copy_no
 from calls where is_contact
 """
 
 
-def outreach_sql(seed_rows: str, period: Period) -> str:
-    """Contacts without a call: the person of an earlier contact, one to five days later, in office hours."""
+def outreach_sql(period: Period, p: Parameters) -> str:
+    """Contacts without a call: the person of a contact is visited one to five days later, in office hours."""
+    visited = p.below("outreach")
     return f"""
-select o_k, met.i, null as number, null as source, null as type_open, null as type_close,
-    case when o.a < {WHOLE // 20 * 9} then 'RESOURCES GIVEN' when o.a < {WHOLE // 10 * 7} then 'PROVIDER TOLD'
-        when o.a < {WHOLE // 10 * 9} then 'RESOURCES DECLINED' else 'UNABLE TO CONTACT' end as outcome,
+select i, null as number, null as source, null as type_open, null as type_close,
+    case when u_visit % 100 < 45 then 'RESOURCES GIVEN' when u_visit % 100 < 70 then 'PROVIDER TOLD'
+        when u_visit % 100 < 90 then 'RESOURCES DECLINED' else 'UNABLE TO CONTACT' end as outcome,
     null as fate, kind, sector, u_beat, 0 as patrol, 1 as team, 0 as program, false as has_cit,
-    (met_s // {DAY} + 1 + o.b % 5) * {DAY} + {9 * 3600 - period.offsets[0][1]} + o.d % 28800 as met_s, false as has_weapon, subject as p,
-    20 + cast(o.b % 40 as bigint) as officer_minutes, 20 + cast(o.b % 40 as bigint) as clinician_minutes,
-    false as is_missing
-from (select i, kind, sector, u_beat, met_s, subject, row_number() over (order by i) - 1 as m from calls where is_contact)
-    as met
-join (select *, at_row as o_k, (cast(c as bigint) * (select count(*) from calls where is_contact)) >> 32 as m
-    from {seed_rows}) as o using (m)
+    (met_s // {DAY} + 1 + u_visit // 128 % 5) * {DAY} + {9 * 3600 - period.offsets[0][1]} + u_visit // 1024 % 28800 as met_s,
+    false as has_weapon, subject as p, 20 + u_visit // 4096 % 40 as officer_minutes,
+    20 + u_visit // 4096 % 40 as clinician_minutes, false as is_missing, 1 as copy_no
+from calls where is_contact and u_visit < {visited}
 """
 
 

@@ -146,7 +146,7 @@ class _County:
         if self.feeds & {"units", "status"}:
             self._units()
         if self.feeds & {"forms", "force"}:
-            self._forms(first, n)
+            self._forms()
         if "jail" in self.feeds:
             self._jail()
         if "health" in self.feeds:
@@ -278,20 +278,8 @@ class _County:
                 units = cad.units_sql(self.period, self.p, self.officers, f"{where} and team > 0")
                 self._csv("cedar_county", f"cad_status_{label}.csv.gz", cad.status_sql(units), "status_rows")
 
-    def _forms(self, first: int, n: int) -> None:
-        rate = self.p["form_outreach"]
-        wanted = int((first + n) * rate) - int(first * rate)
-        self.con.register(
-            "drawn", draws_table(self.seed, "outreach", tuple("abcd"), self.numbered.get("outreach", 0), wanted)
-        )
-        self.numbered["outreach"] = self.numbered.get("outreach", 0) + wanted
-        self._table("outreach_row", "select * from drawn")
-        self.con.unregister("drawn")
-        contacts = f"""
-            select *, 0 as copy_no from ({forms.contacts_sql(self.p)})
-            union all by name
-            select * exclude (o_k), 1 + o_k as copy_no from ({forms.outreach_sql("outreach_row", self.period)})
-        """
+    def _forms(self) -> None:
+        contacts = f"{forms.contacts_sql(self.p)} union all by name {forms.outreach_sql(self.period, self.p)}"
         self._table("contact", contacts)
         rows = self._persons("form_row", "select * from contact where not is_missing", forms.DRAWS, "form", "M")
         self._table("forms", forms.forms_sql(self.period, self.p, rows))
