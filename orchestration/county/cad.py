@@ -137,7 +137,9 @@ crewed as (
             else {2 * trained} + x // 64 % {officers - 2 * trained} end as officer
     from drawn
 )
-select i, j, s, is_off, family, number as IncidentNumber,
+select i, j, s, is_off, clear as busy, officers as officers_sent,
+    case program when 1 then 'core' when 2 then 'mct' when 3 then 'alt' when 4 then 'cit' end as program_key,
+    number as IncidentNumber,
     case family when 'team' then 'MC' || cast(1 + i % 4 as varchar) when 'co' then 'CR' || cast(1 + i % 3 as varchar)
         when 'alt' then 'CM' || cast(1 + i % 3 as varchar)
         else sector || cast(10 + pool_no * 20 + (x + j) % on_duty as varchar) end as Unit,

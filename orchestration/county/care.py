@@ -26,7 +26,6 @@ from calls where is_contact and fate <> 'arrest' and u_callers < case program {c
 
 def referrals_sql(period: Period, p: Parameters, rows: str) -> str:
     """One row per referral from ``rows``, with what services, enrollments and the export need."""
-    begin, end = period.silent
     closed = period.end + 4 * DAY
     return f"""
 with drawn as (
@@ -34,7 +33,7 @@ with drawn as (
         case when b < {p.below("linked")} then 'in_time' when b < {p.below("linked") + p.below("linked_late")} then 'late'
             end as link,
         c < {p.below("sud_provider", scale=2)} and kind = 'substance' or c < {p.below("sud_provider", scale=0.5)} as is_sud,
-        from_s >= {begin} and from_s < {end} and v < {p.below("silent_week")} as is_silent
+        v < {p.below("silent_week")} as may_fail
     from ({rows})
 ),
 linked as (
@@ -45,13 +44,13 @@ linked as (
 select *, case when kept_s <= {closed} then kept_s end as seen_s, coalesce(kept_s > {closed}, false) as is_pending,
     kept_s <= {closed} and e < {p.below("enrolled")} as is_enrolled,
     kept_s <= {closed} and f < {p.below("second_service")} and kept_s + span_service_gap(g) <= {closed} as has_second,
-    concat_ws('|', nullif(person_dirt, ''), case when is_silent then 'silent_week' end) as dirt,
+    person_dirt as dirt,
     'RF' || substr(cast({10**9} + n + 1 as varchar), 3) as referral_number, span_paid(k) // 4 as paid
 from linked
 """
 
 
-HIDDEN = "n as _n, p as _p, is_anonymous as _anonymous, number as _caused_by, is_silent as _silent"
+HIDDEN = "n as _n, p as _p, is_anonymous as _anonymous, number as _caused_by, may_fail as _may_fail"
 PART2 = (
     "case when is_sud then 'Y' else 'N' end as Part2, case when is_sud then 'PART2' else 'TREATMENT' end as LegalBasis"
 )
@@ -98,6 +97,12 @@ def exports(period: Period, p: Parameters) -> dict[str, str]:
     }
 
 
+def lost_sql(period: Period, mark: str = "_") -> str:
+    """Whether a row fell into the week of which nothing was sent; ``mark`` begins the names of the columns."""
+    begin, end = period.silent
+    return f"({mark}may_fail and _s >= {begin} and _s < {end})"
+
+
 NUMBERS = {
     "referrals": "ReferralNumber",
     "services": "ServiceNumber",
@@ -112,11 +117,20 @@ ENTITIES = {
 }
 
 
-def consents_sql(period: Period, p: Parameters) -> str:
-    """Rows of the consents' export over ``asked``: the first referral of each person who gave an answer.
+def asked_sql(period: Period) -> str:
+    """The first referral of each person who has not been asked for consent before.
 
-    A refusal is written down too. Nobody who is not known by name is asked, and for minors nobody asks.
+    Nobody who is not known by name is asked, and for minors nobody asks.
     """
+    return f"""
+select * from referred anti join answered using (p)
+where not is_anonymous and not is_minor and _s < {period.end + 4 * DAY} and not {lost_sql(period, "")}
+qualify row_number() over (partition by p order by _s, n) = 1
+"""
+
+
+def consents_sql(period: Period, p: Parameters) -> str:
+    """Rows of the consents' export over ``asked``; a refusal is written down too."""
     closed = period.end + 4 * DAY
     return f"""
 with ended as (select *, case when mind = 'withdrawn' and _s + 864000 + h % 5184000 <= {closed}

@@ -46,7 +46,7 @@ PROGRAMS = (
             "OFFICER|CLINICIAN"),
     Program("mct", "P-MCT", "Mobile Crisis Team", "MOBILE", 2, dict.fromkeys("ABCD", 0.34), (0, 24),
             ("MENTAL", "SUICID", "WELCHK", "UNKTRB"), "CLINICIAN|PEER"),
-    Program("alt", "P-ALT", "Community Response", "NOPOLICE", 3, {"D": 0.5}, (8, 20),
+    Program("alt", "P-ALT", "Community Response", "NOPOLICE", 3, {"D": 0.34}, (8, 20),
             ("WELCHK", "UNWANT", "INTOXP", "CITAST"), "COMMUNITY|MEDIC"),
     Program("cit", "P-CIT", "CIT Training Wave", "CIT", 4, {"B": 0.5}, (0, 24), POSSIBLE, "OFFICER"),
 )  # fmt: skip
@@ -91,12 +91,15 @@ def by_program_sql(p: Parameters, program: str, name: str, without: float, scale
 
 
 def served_sql(p: Parameters, draw: str) -> str:
-    """WHENs that give the code of the team that takes the call: each has its own place on the draw."""
-    whens, low = [], 0
-    for key in ("core", "mct", "alt"):
-        high = low + p.below(f"served.{key}")
-        if high > WHOLE:
-            raise ValueError("served.core, served.mct and served.alt add up to more than 1")
-        whens.append(f"when open_{key} and {draw} >= {low} and {draw} < {high} then {BY_KEY[key].code}")
-        low = high
-    return " ".join(whens)
+    """WHENs that give the code of the team that takes a call. The mobile crisis team takes what the others leave:
+    it has a place of its own on the draw; the other two never work in one district.
+    """
+    others = max(p.below("served.core"), p.below("served.alt"))
+    if others + p.below("served.mct") > WHOLE:
+        raise ValueError("served.mct and the larger of served.core and served.alt add up to more than 1")
+    places = {"core": (0, p.below("served.core")), "alt": (0, p.below("served.alt"))}
+    places["mct"] = (others, others + p.below("served.mct"))
+    return " ".join(
+        f"when open_{key} and {draw} >= {low} and {draw} < {high} then {BY_KEY[key].code}"
+        for key, (low, high) in places.items()
+    )

@@ -219,17 +219,20 @@ class _County:
         rows = self.files.csv(f"drop/{agency}/{name}", query)
         self.counts[counted] = self.counts.get(counted, 0) + rows
 
-    def _small(self, agency: str, feed: str, entity: str, number: str, query: str) -> None:
-        """A feed of a custodian: rows in the export, persons and causes in the truth, dirt counted."""
+    def _small(self, agency: str, feed: str, entity: str, number: str, query: str, lost: str = "false") -> None:
+        """A feed of a custodian: rows in the export but the ``lost`` ones, persons and causes in the truth, dirt counted."""
         self._table("out", query)
         names = self._shown("out")
         end = self.period.end + 4 * DAY
-        silent = "_silent" if "_silent" in [c[0] for c in self.con.execute("describe out").fetchall()] else "false"
-        kept = f"_s < {end} and not {silent}"
+        kept = f"_s < {end} and not {lost}"
         self._export(agency, feed, names, "out", kept)
         self.con.execute(truth.tally_sql(agency, entity, "_dirt", "_s", "out", f"_s < {end}"))
         self._truth("record", truth.record_sql(agency, entity, number, "out", kept))
         self._truth("cause", truth.cause_sql(agency, entity, number, "out", kept))
+        if lost != "false":
+            self.con.execute(truth.tally_flags_sql(agency, entity, {"silent_week": lost}, "_s", "out"))
+        if feed in truth.PAID:
+            self.con.execute(truth.spent_sql("null", truth.PAID[feed], "1", "row", "_paid", "out", kept))
 
     def _shown(self, table: str) -> str:
         """The columns of a table that the vendor exports: those whose name does not begin with _."""
@@ -268,6 +271,10 @@ class _County:
         self.con.execute(truth.tally_sql("cedar_county", "incident", "person_dirt", "s", "marked", "not on_view"))
 
     def _units(self) -> None:
+        if self.with_truth:
+            units = cad.units_sql(self.period, self.p, self.officers, "true")
+            for item in ("officer", "clinician"):
+                self.con.execute(truth.hours_sql(item, self.p.whole(f"cost.{item}_hour"), units))
         for label, begin, end in self._spans(1, 1):
             where = f"s >= {begin} and s < {end}"
             if "units" in self.feeds:
@@ -339,14 +346,8 @@ class _County:
         rows = self._persons("referral_row", care.causes_sql(self.p), care.DRAWS, "care", "C")
         self._table("referred", care.referrals_sql(self.period, self.p, rows))
         for feed, query in care.exports(self.period, self.p).items():
-            self._small("cedar_care", feed, care.ENTITIES[feed], care.NUMBERS[feed], query)
-        self._table(
-            "asked",
-            """
-            select * from referred anti join answered using (p) where not is_anonymous and not is_minor and not is_silent
-            qualify row_number() over (partition by p order by _s, n) = 1
-        """,
-        )
+            self._small("cedar_care", feed, care.ENTITIES[feed], care.NUMBERS[feed], query, care.lost_sql(self.period))
+        self._table("asked", care.asked_sql(self.period))
         query = care.consents_sql(self.period, self.p)
         self._small("cedar_care", "consents", "consent", care.NUMBERS["consents"], query)
         self.con.execute(f"insert into answered select _p, _consent from ({query}) order by _n")
