@@ -101,14 +101,14 @@ def _run(settings, agencies=(), first=None, last=None, drop=None):
 @main.command()
 def demo() -> None:
     """Build the warehouse of a small fictional county and say where to look."""
-    from orchestration.county import write_county
+    from orchestration.county import AGENCIES, write_county
     from orchestration.report import demo_summary
 
     settings = _settings()
     settings.ensure_home()
-    click.echo(f"a fictional county's files go to {_short(settings.drop / 'cedar_county')}")
-    write_county(settings.drop / "cedar_county")
-    _run(settings, ["cedar_county"])
+    click.echo(f"a fictional county's files go to {_short(settings.drop)}")
+    write_county(settings.drop, truth_folder=settings.home / "truth")
+    _run(settings, AGENCIES)
     click.echo()
     for line in demo_summary(settings, _crisis()):
         click.echo(line)
@@ -128,6 +128,39 @@ def _crisis() -> str:
         "crisis"
         if os.access(called, os.X_OK) and str(called.parent) in os.environ.get("PATH", "").split(os.pathsep)
         else _short(called)
+    )
+
+
+@main.command()
+@click.option("--calls", default=4000, show_default=True, help="CAD events, from 5 thousand to 100 million.")
+@click.option("--months", default=6, show_default=True, help="Months that they lie in.")
+@click.option("--seed", default=20260101, show_default=True, help="The same seed gives the same bytes.")
+@click.option("--start", type=_Month(), default="2024-01", show_default=True, help="First month.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder; made if it is not there."
+)
+@click.option("--dirt", default=1.0, show_default=True, help="Multiplies all dirt: 0 is clean, 2 is twice.")
+@click.option("--rate", "rates", multiple=True, metavar="NAME=VALUE", help="Sets one parameter; may be given again.")
+def county(calls, months, seed, start, out, dirt, rates) -> None:
+    """Write the files of a fictional county, the agency folders that fit them, and the truth beside them.
+
+    OUT gets drop/ (what the agencies' vendors export), agencies/ and truth/, which nothing else reads. To build the
+    warehouse of it: CRISIS_AGENCIES=OUT/agencies crisis run --drop OUT/drop.
+    """
+    from orchestration.county import copy_agencies, write_county
+
+    try:
+        chosen = {name: float(value) for name, _, value in (rate.partition("=") for rate in rates)}
+        counts = write_county(
+            out / "drop", calls, months, seed, str(start), truth_folder=out / "truth", dirt=dirt, rates=chosen
+        )
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    copy_agencies(out / "agencies")
+    for name, value in counts.items():
+        click.echo(f"{value:>14,} {name.replace('_', ' ')}")
+    click.echo(
+        f"files in {_short(out / 'drop')}, folders in {_short(out / 'agencies')}, truth in {_short(out / 'truth')}"
     )
 
 

@@ -554,7 +554,8 @@ class _Compiler:
         out = [f"{text(self.agency.id)} as agency_id", f"{_id(self.agency, tuple(key_parts))} as {self.entity.id}"]
         out += ["month", "month_basis"]
         for m in self.fields:
-            out += self._field_columns(m) if m.field.stem + "_id" != self.entity.id else [_text_column(m)]
+            is_own_number = m.field.kind == "number" and m.field.stem + "_id" == self.entity.id
+            out += [_text_column(m)] if is_own_number else self._field_columns(m)
         out += ["withheld_fields", "stamp_imputed", "extras", f"{text(self.source_file)} as source_file"]
         out += ["_row as source_row", "cast(_part as integer) as source_part", "_version"]
         out.append(f"{self._broken()} as _broken")

@@ -1,0 +1,122 @@
+"""The sheriff's office: officers and their training, the roster of shifts, and the programs with their budgets."""
+
+from __future__ import annotations
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from orchestration.county.draws import draw
+from orchestration.county.names import names
+from orchestration.county.parameters import Parameters
+from orchestration.county.period import DAY, Period
+from orchestration.county.programs import BY_KEY, PROGRAMS
+from orchestration.county.waiting import SHIFTS, Pools
+
+LEAST_OFFICERS = 88
+
+
+def make_officers(con: duckdb.DuckDBPyConnection, seed: int, pools: Pools) -> int:
+    """Creates ``officer`` (officer, officer_name): at least 88, five for each unit of the day shift. How many.
+
+    The first quarter was trained before the period, the second in the training wave.
+    """
+    per_pool = pools.units[:, 0] if pools.each is not None else pools.units[:1, 0]
+    each = pools.each if pools.each is not None else np.ones(1, dtype=np.int64)
+    n = max(LEAST_OFFICERS, int((per_pool * each).sum()) * 5) // 4 * 4
+    last = names("english", "last")
+    index = np.minimum(np.searchsorted(last.edges, draw(seed, "officer", 0, n), "right"), len(last.texts) - 1)
+    con.register("drawn", pa.table({"officer": np.arange(n), "name": pa.array(last.texts).take(pa.array(index))}))
+    con.execute("""
+        create table officer as
+        select officer, name || ' #' || cast(1000 + officer * 7 as varchar) as officer_name from drawn order by officer
+    """)
+    con.unregister("drawn")
+    return n
+
+
+def exports(period: Period, p: Parameters, pools: Pools, officers: int) -> dict[str, str]:
+    """Queries by feed: roster, training, programs."""
+    return {
+        "roster": _roster_sql(period, p, pools),
+        "training": _training_sql(period, officers),
+        "programs": _programs_sql(period, p),
+    }
+
+
+def _roster_sql(period: Period, p: Parameters, pools: Pools) -> str:
+    """One row per pool and shift. The CIT officers on duty are the share that the calls use, rounded by turns."""
+    count = pools.count
+    kinds = "0" if pools.each is None else f"{[int(k) for k in np.repeat(np.arange(4), pools.each)]}[pool + 1]"
+    units = [[int(u) for u in row] for row in pools.units]
+    names = ["DAY", "EVE", "NIGHT"]
+    cit = [p["cit_day"], p["cit_evening"], p["cit_night"]]
+    wave = BY_KEY["cit"].start(period, "B")
+    core = BY_KEY["core"]
+    core_on = " or ".join(f"(district = '{d}' and start_s >= {core.start(period, d)})" for d in core.starts)
+    first, last = period.begin // DAY - 1, period.end // DAY
+    return f"""
+with cells as (
+    select day, pool, shift, {kinds} as kind from range({first}, {last}) as d (day), range({count}) as a (pool),
+        range(3) as b (shift)
+),
+timed as (
+    select *, day * {DAY} - {period.offsets[0][1]} + {SHIFTS[0][0] * 3600} + shift * 28800 as start_s,
+        {"'ALL'" if pools.each is None else "substr('ABCD', kind + 1, 1)"} as district,
+        {units}[kind + 1][shift + 1] as units
+    from cells
+),
+staffed as (
+    select *, units * ({[round(1000 * c) for c in cit]}[shift + 1] + case when district = 'B' and start_s >= {wave}
+        then {round(1000 * p["cit_wave"])} else 0 end) as milli, ({core_on}) and shift < 2 as has_core
+    from timed
+)
+select 'S' || strftime(clock(start_s), '%y%m%d') || '-' || pool || '-' || {names}[shift + 1] as ShiftNumber,
+    clock(start_s) as Started, clock(start_s + 28800) as Ended, 'PATROL ' || district || pool as Team, district as Area,
+    units as Planned, units - cast((day * 7 + pool * 3 + shift) % 11 = 0 as integer) as Present,
+    milli // 1000 + cast((day * 389 + pool * 83) % 1000 < milli % 1000 as integer) as CITOfficers,
+    cast(has_core as integer) as Clinicians, cast(has_core as integer) as CoTeams,
+    case when (day + pool) % 5 = 0 then 2.5 else 0 end as OvertimeHours, case when has_core then 'Y' else 'N' end as ProgramOn
+from staffed where start_s >= {period.begin} and start_s < {period.end} order by day, shift, pool
+"""
+
+
+def _training_sql(period: Period, officers: int) -> str:
+    """One row per course and officer: crisis intervention training of 40 hours, and de-escalation for all."""
+    quarter = officers // 4
+    wave = BY_KEY["cit"].start(period, "B")
+    return f"""
+select 'TR' || substr(cast(1000000 + officer * 2 + course as varchar), 2) as RecordNumber,
+    case course when 0 then 'CIT40' else 'DEESC' end as Course, case course when 0 then 40 else 8 end as Hours,
+    case when course = 1 then day_text({period.begin} - (30 + officer % 300) * {DAY})
+        when officer < {quarter} then day_text({period.begin} - (90 + officer * 13 % 1500) * {DAY})
+        else day_text({wave} - (1 + officer % 10) * {DAY}) end as Completed,
+    'Fictional Academy' as Instructor, 'R-' || cast(1000 + officer as varchar) as OfficerNumber, officer_name as OfficerName
+from officer, range(2) as c (course) where course = 1 or officer < {2 * quarter} order by officer, course
+"""
+
+
+def _programs_sql(period: Period, p: Parameters) -> str:
+    """One row per program, with what a year costs and what the start cost."""
+    parts = []
+    for g in PROGRAMS:
+        begins = min(g.start(period, district) for district in g.starts)
+        parts.append(
+            f"select '{g.number}' as ProgramNumber, '{g.name}' as Name, '{g.model}' as Model, 'FULL' as Phase, "
+            f"'{g.roles}' as Roles, '{'|'.join(g.starts)}' as Districts, 'district' as AreaKind, "
+            f"day_text({begins}) as Started, '{g.hours[0]:02d}-{g.hours[1]:02d}' as Hours, "
+            f"'{', '.join(g.types)}' as Rule, {period.firsts[0].year} as BudgetYear, "
+            f"{p.whole(f'cost.{g.key}.year') / 100:.2f} as YearBudget, {p.whole(f'cost.{g.key}.start_up') / 100:.2f} as StartUp"
+        )
+    return " union all ".join(parts)
+
+
+def budget_rows(period: Period, p: Parameters) -> list[tuple[str, str, float, str, int]]:
+    """Rows of the truth's costs: program, item, quantity, unit and cents: start-up, and the part of a year that it ran."""
+    rows = []
+    for g in PROGRAMS:
+        begins = min(g.start(period, district) for district in g.starts)
+        days = max(0, round((period.end - begins) / DAY))
+        rows.append((g.key, "start_up", 1, "program", p.whole(f"cost.{g.key}.start_up")))
+        rows.append((g.key, "budget", days, "day", p.whole(f"cost.{g.key}.year") * days // 365))
+    return rows

@@ -1,0 +1,381 @@
+"""Writes the county: the order in which blocks of calls become rows of every vendor's export and of the truth."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from orchestration.county import cad, calls, care, forms, health, identity, jail, office, truth
+from orchestration.county.draws import table as draws_table
+from orchestration.county.files import Files, write_sheet
+from orchestration.county.parameters import Parameters, load_parameters, macros
+from orchestration.county.people import make_people, population
+from orchestration.county.period import DAY, Hours, Period, demand
+from orchestration.county.subjects import Subjects
+from orchestration.county.waiting import Pools
+from orchestration.settings import PROJECT
+
+BLOCK = 500_000  # calls worked on at a time; even, because a duplicate follows its master
+FEEDS = ("cad", "units", "status", "forms", "force", "office", "jail", "health", "care")
+AGENCIES = ("cedar_county", "cedar_jail", "cedar_health", "cedar_care")
+MEMORY = "4GB"  # DuckDB's part; numpy and the files take the rest
+
+
+def write_county(
+    drop: Path,
+    calls: int = 4000,
+    months: int = 6,
+    seed: int = 20260101,
+    start: str = "2024-01",
+    feeds: tuple[str, ...] = FEEDS,
+    threads: int | None = None,
+    truth_folder: Path | None = None,
+    dirt: float = 1.0,
+    rates: dict[str, float] | None = None,
+) -> dict[str, int]:
+    """Write the agencies' landing files to ``drop``/<agency> and the truth to ``truth_folder``; return counts.
+
+    ``calls`` events over ``months`` months of the county's clock from ``start`` ('YYYY-MM'). ``feeds`` names what to
+    write ('cad' and 'units' are enough for a benchmark). ``threads`` limits DuckDB. ``dirt`` multiplies all shares of
+    dirt and ``rates`` sets single parameters. Without ``truth_folder`` no truth is written. Counts: ``calls``, rows
+    by feed, and what was put in on purpose. Raises ValueError for arguments that make no sense.
+    """
+    _check(calls, months, start, feeds)
+    p = load_parameters(dirt, rates)
+    period = Period(start, months)
+    drop.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=drop, prefix=".county_") as hidden:
+        folder = Path(hidden)
+        con = duckdb.connect(folder / "work.duckdb")
+        con.execute(f"set memory_limit = '{MEMORY}'")
+        con.execute(f"set temp_directory = '{folder}/spill'")
+        if threads:
+            con.execute(f"set threads = {int(threads)}")
+        with con, Files(con, folder) as files:
+            county = _County(con, files, period, p, seed, calls, frozenset(feeds), truth_folder is not None)
+            county.write()
+        for agency in sorted((folder / "drop").iterdir()):  # whole files only ever appear in the folders
+            _move(agency, drop / agency.name)
+        if truth_folder:
+            _move(folder / "truth", truth_folder)
+    return county.counts
+
+
+def copy_agencies(target: Path) -> None:
+    """Copy the agency folders that fit the files to ``target``; those of the same name are replaced."""
+    for agency in AGENCIES:
+        shutil.rmtree(target / agency, ignore_errors=True)
+        shutil.copytree(PROJECT / "agencies" / agency, target / agency)
+
+
+def _check(calls: int, months: int, start: str, feeds: tuple[str, ...]) -> None:
+    """Refuse arguments that make no sense."""
+    if calls < 1 or months < 1:
+        raise ValueError("calls and months must be at least 1")
+    unknown = set(feeds) - set(FEEDS)
+    if unknown:
+        raise ValueError(f"unknown feeds: {', '.join(sorted(unknown))}; known: {', '.join(FEEDS)}")
+    datetime.strptime(start, "%Y-%m")
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move the files of a folder; those of the same name are replaced."""
+    target.mkdir(parents=True, exist_ok=True)
+    for path in sorted(source.iterdir()):
+        shutil.move(path, target / path.name)
+
+
+@dataclass
+class _County:
+    """One county being written."""
+
+    con: duckdb.DuckDBPyConnection
+    files: Files
+    period: Period
+    p: Parameters
+    seed: int
+    calls: int
+    feeds: frozenset[str]
+    with_truth: bool
+    counts: dict[str, int] = field(default_factory=dict)
+    numbered: dict[str, int] = field(default_factory=dict)  # rows numbered so far, by what
+    block: tuple[int, int] = (0, 0)  # first and last instant of the block
+
+    def write(self) -> None:
+        """All files."""
+        for text in [*macros(self.p), *self.period.macros()]:
+            self.con.execute(text)
+        self.size = population(self.calls, self.p)
+        make_people(self.con, self.seed, self.size, self.period, self.p)
+        self.exports = self.period.exports(self.calls)
+        self.pools = Pools(self.calls, self.period, self.p)
+        self.officers = office.make_officers(self.con, self.seed, self.pools)
+        for text in truth.START:
+            self.con.execute(text)
+        subjects = Subjects(self.con, self.calls, self.size, self.period, self.p)
+        hours = demand(self.period, self.p, self.seed, self.calls)
+        self.counts["calls"] = self.calls
+        for first in range(0, self.calls, BLOCK):
+            self._block(hours, subjects, first, min(BLOCK, self.calls - first))
+        self._finish()
+
+    def _block(self, hours: Hours, subjects: Subjects, first: int, n: int) -> None:
+        """One block of calls and everything that follows from them."""
+        con, period, p = self.con, self.period, self.p
+        drawn = calls.arrivals(self.seed, hours, first, n, p)
+        self.block = (drawn["s"][0].as_py(), drawn["s"][n - 1].as_py())
+        con.register("drawn", drawn)
+        calls.happen(con, period, p)
+        con.unregister("drawn")
+        found = {"i": drawn["i"], **subjects.assign(con, drawn), **self.pools.assign(con, drawn)}
+        con.register("found", pa.table(found))
+        self._table("assigned", "select * from found order by i")
+        con.unregister("found")
+        con.execute(calls.view_sql(self.calls))
+        self._count("calls", _CALL_COUNTS)
+        if self.with_truth:
+            self._truth("call", truth.call_sql(p))
+        if "cad" in self.feeds:
+            self._events(first, n)
+        if self.feeds & {"units", "status"}:
+            self._units()
+        if self.feeds & {"forms", "force"}:
+            self._forms()
+        if "jail" in self.feeds:
+            self._jail()
+        if "health" in self.feeds:
+            self._health()
+        if "care" in self.feeds:
+            self._care()
+
+    def _count(self, table: str, tests: dict[str, str]) -> None:
+        """Add the number of rows of which each test holds to the counts."""
+        found = ", ".join(f"count(*) filter (where {test})" for test in tests.values())
+        for name, value in zip(tests, self.con.execute(f"select {found} from {table}").fetchone(), strict=True):
+            self.counts[name] = self.counts.get(name, 0) + value
+
+    # ------------------------------------------------------------ rows
+
+    def _rows(self, name: str, query: str, draws: tuple[str, ...], key: str = "i, copy_no") -> int:
+        """Create ``name`` from a query, ordered by ``key``, with a running number ``n`` and draws; rows so far before."""
+        first = self.numbered.get(name, 0)
+        con = self.con
+        con.execute(
+            f"create or replace temp table ordered as select row_number() over (order by {key}) - 1 as at_row, * from ({query})"
+        )
+        count = con.execute("select count(*) from ordered").fetchone()[0]
+        con.register("drawn", draws_table(self.seed, name, draws, first, count))
+        con.execute(
+            f"create or replace temp table {name} as select {first} + at_row as n, * from ordered join drawn using (at_row)"
+        )
+        con.unregister("drawn")
+        self.numbered[name] = first + count
+        return first
+
+    def _persons(
+        self, name: str, query: str, draws: tuple[str, ...], custodian: str, prefix: str, key: str = "i, copy_no"
+    ) -> str:
+        """A query: the rows of ``query`` (which have ``p``) with draws and the person as the custodian writes it."""
+        self._rows(name, query, (*draws, *identity.DRAWS), key)
+        joined = f"select * from {name} join person using (p)"
+        return identity.written_sql(joined, self.p, custodian, prefix)
+
+    def _table(self, name: str, query: str) -> None:
+        self.con.execute(f"create or replace temp table {name} as {query}")
+
+    def _truth(self, name: str, query: str) -> None:
+        if self.with_truth:
+            self.files.parquet(f"truth/{name}.parquet", query)
+
+    def _export(
+        self, agency: str, feed: str, columns: str, table: str, where: str = "true", order: str = "_n", late: int = 5
+    ) -> None:
+        """Append rows of ``table`` to the feed's files, each to the export of its month.
+
+        The first export takes what is dated earlier, and the last what happened up to ``late`` days after the end.
+        """
+        for label, begin, end in self._spans(late):
+            query = f"select {columns} from {table} where {where} and _s >= {begin} and _s < {end} order by {order}"
+            self._csv(agency, f"{feed}_{label}.csv", query, f"{feed}_rows")
+
+    def _spans(self, late: int, ahead: int = 120) -> list[tuple[str, int, int]]:
+        """Label, begin and end of the exports that rows of this block can fall into, up to ``ahead`` days after it.
+
+        The first and the last export are widened by ``late`` days.
+        """
+        spans = [list(span) for span in self.exports]
+        spans[0][1] -= late * DAY
+        spans[-1][2] += late * DAY
+        first, last = self.block
+        return [tuple(span) for span in spans if span[2] > first and span[1] <= last + ahead * DAY]
+
+    def _csv(self, agency: str, name: str, query: str, counted: str) -> None:
+        rows = self.files.csv(f"drop/{agency}/{name}", query)
+        self.counts[counted] = self.counts.get(counted, 0) + rows
+
+    def _small(self, agency: str, feed: str, entity: str, number: str, query: str, lost: str = "false") -> None:
+        """A feed of a custodian: rows in the export but the ``lost`` ones, persons and causes in the truth, dirt counted."""
+        self._table("out", query)
+        names = self._shown("out")
+        end = self.period.end + 4 * DAY
+        kept = f"_s < {end} and not {lost}"
+        self._export(agency, feed, names, "out", kept)
+        self.con.execute(truth.tally_sql(agency, entity, "_dirt", "_s", "out", f"_s < {end}"))
+        self._truth("record", truth.record_sql(agency, entity, number, "out", kept))
+        self._truth("cause", truth.cause_sql(agency, entity, number, "out", kept))
+        if lost != "false":
+            self.con.execute(truth.tally_flags_sql(agency, entity, {"silent_week": lost}, "_s", "out"))
+        if feed in truth.PAID:
+            self.con.execute(truth.spent_sql("null", truth.PAID[feed], "1", "row", "_paid", "out", kept))
+
+    def _shown(self, table: str) -> str:
+        """The columns of a table that the vendor exports: those whose name does not begin with _."""
+        return ", ".join(row[0] for row in self.con.execute(f"describe {table}").fetchall() if row[0][0] != "_")
+
+    # ------------------------------------------------------------ the sheriff
+
+    def _events(self, first: int, n: int) -> None:
+        self.con.register("drawn", draws_table(self.seed, "callers", identity.DRAWS, first, n))
+        self._table(
+            "asked_by",
+            f"select i, i as n, caller as p, columns('^q') from calls join drawn on at_row = i - {first} where not on_view",
+        )
+        self.con.unregister("drawn")
+        written = identity.written_sql("select * from asked_by join person using (p)", self.p, "caller", "M")
+        self._table("callers", f"select i, w_first, w_last, w_phone, is_anonymous, person_dirt from ({written})")
+        self.con.execute(f"create or replace temp view marked as {cad.marked_sql(self.period, self.p)}")
+        self._count("marked", _EVENT_COUNTS)
+        for label, begin, end in self._spans(1, 1):
+            where = f"s >= {begin} and s < {end}"
+            self._csv(
+                "cedar_county",
+                f"cad_incidents_{label}.csv",
+                cad.events_sql(self.period, self.p, False, where),
+                "incident_rows",
+            )
+        label = f"{self.period.label(self.period.months // 2, self.period.months // 2 + 1)[:7]}_corrected"
+        self._csv(
+            "cedar_county",
+            f"cad_incidents_{label}.csv",
+            cad.events_sql(self.period, self.p, True, "true"),
+            "corrected_rows",
+        )
+        self._truth("record", cad.CALLER_RECORDS)
+        self.con.execute(truth.tally_flags_sql("cedar_county", "incident", cad.DIRT, "s", "marked"))
+        self.con.execute(truth.tally_sql("cedar_county", "incident", "person_dirt", "s", "marked", "not on_view"))
+
+    def _units(self) -> None:
+        if self.with_truth:
+            units = cad.units_sql(self.period, self.p, self.officers, "true")
+            for item in ("officer", "clinician"):
+                self.con.execute(truth.hours_sql(item, self.p.whole(f"cost.{item}_hour"), units))
+        for label, begin, end in self._spans(1, 1):
+            where = f"s >= {begin} and s < {end}"
+            if "units" in self.feeds:
+                units = cad.units_sql(self.period, self.p, self.officers, where)
+                query = f"select {cad.UNIT_COLUMNS} from ({units}) order by i, j"
+                self._csv("cedar_county", f"cad_units_{label}.csv", query, "unit_rows")
+            if "status" in self.feeds:
+                units = cad.units_sql(self.period, self.p, self.officers, f"{where} and team > 0")
+                self._csv("cedar_county", f"cad_status_{label}.csv.gz", cad.status_sql(units), "status_rows")
+
+    def _forms(self) -> None:
+        contacts = f"{forms.contacts_sql(self.p)} union all by name {forms.outreach_sql(self.period, self.p)}"
+        self._table("contact", contacts)
+        rows = self._persons("form_row", "select * from contact where not is_missing", forms.DRAWS, "form", "M")
+        self._table("forms", forms.forms_sql(self.period, self.p, rows))
+        self._count("forms", {"forms": "true", "outreach_forms": "number is null"})
+        if "forms" in self.feeds:
+            self._form_rows()
+        if "force" in self.feeds:
+            self._table("out", forms.force_sql(self.p))
+            self._export("cedar_county", "force_reports", self._shown("out"), "out")
+        self._truth("contact_incident", truth.CONTACT_INCIDENT)
+        self._truth("record", truth.FORM_RECORDS)
+        self.con.execute(truth.tally_sql("cedar_county", "contact", "dirt", "said_s", f"({truth.FORM_DIRT})"))
+        self.con.execute(
+            truth.tally_flag_sql(
+                "cedar_county", "contact", "form_missing", "is_missing", "met_s", "contact where number is not null"
+            )
+        )
+
+    def _form_rows(self) -> None:
+        """The forms' export: a sheet for a small county, which is one block; else text."""
+        self._table("out", forms.rows_sql(self.period, self.p))
+        names, order = self._shown("out"), "_n, _line, _copy"
+        if self.calls > forms.SHEET_CALLS:
+            self._export("cedar_county", "contact_forms", names, "out", order=order, late=60)
+            return
+        self._table("sheet", f"select row_number() over (order by {order}) as row_no, {names} from out")
+        self.counts["contact_forms_rows"] = self.con.execute("select count(*) from sheet").fetchone()[0]
+        path = self.files.folder / f"drop/cedar_county/contact_forms_{self.period.label(0, self.period.months)}.xlsx"
+        write_sheet(self.con, path, "Contacts", "sheet")
+
+    # ------------------------------------------------------------ the others
+
+    def _jail(self) -> None:
+        rows = self._persons("booking", jail.causes_sql(self.p), jail.DRAWS, "jail", "J")
+        self._table("out", jail.bookings_sql(self.period, self.p, rows))
+        begin, end = self.period.changed
+        new = self.p["changed_layout"] > 0
+        changed = f"(_s >= {begin} and _s < {end})" if new else "false"
+        last = self.period.end + 4 * DAY
+        names = self._shown("out")
+        self._export("cedar_jail", "jail_bookings", names, "out", f"not {changed} and _s < {last}")
+        if new:
+            label = self.period.label(min(1, self.period.months - 1), min(1, self.period.months - 1) + 1)[:7]
+            query = f"select {jail.CHANGED} from out where {changed} order by _n"
+            self._csv("cedar_jail", f"jail_bookings_{label}_new.csv", query, "jail_bookings_rows")
+        self.con.execute(truth.tally_sql("cedar_jail", "jail_booking", "_dirt", "_s", "out", f"_s < {last}"))
+        self._truth("record", truth.record_sql("cedar_jail", "jail_booking", jail.NUMBER, "out", f"_s < {last}"))
+        self._truth("cause", truth.cause_sql("cedar_jail", "jail_booking", jail.NUMBER, "out", f"_s < {last}"))
+
+    def _health(self) -> None:
+        rows = self._persons("visit_row", health.causes_sql(self.p), health.DRAWS, "health", "H")
+        self._table("visit", health.visits_sql(self.period, self.p, rows))
+        for feed, query in health.exports(self.period, self.p).items():
+            self._small("cedar_health", feed, health.ENTITIES[feed], health.NUMBERS[feed], query)
+
+    def _care(self) -> None:
+        rows = self._persons("referral_row", care.causes_sql(self.p), care.DRAWS, "care", "C")
+        self._table("referred", care.referrals_sql(self.period, self.p, rows))
+        for feed, query in care.exports(self.period, self.p).items():
+            self._small("cedar_care", feed, care.ENTITIES[feed], care.NUMBERS[feed], query, care.lost_sql(self.period))
+        self._table("asked", care.asked_sql(self.period))
+        query = care.consents_sql(self.period, self.p)
+        self._small("cedar_care", "consents", "consent", care.NUMBERS["consents"], query)
+        self.con.execute(f"insert into answered select _p, _consent from ({query}) order by _n")
+
+    def _finish(self) -> None:
+        """What is written once, after all blocks."""
+        self.block = (self.period.begin, self.period.end)
+        if "health" in self.feeds:
+            dead = "select p as i, p, 0 as copy_no from person where dies is not null"
+            rows = self._persons("death", dead, health.DRAWS, "health", "H")
+            self._small("cedar_health", "deaths", "death", "DeathNumber", health.deaths_sql(self.period, rows))
+        if "office" in self.feeds:
+            for name, query in office.exports(self.period, self.p, self.pools, self.officers).items():
+                self._csv(
+                    "cedar_county", f"{name}_{self.period.label(0, self.period.months)}.csv", query, f"{name}_rows"
+                )
+        if self.with_truth:
+            self.con.executemany("insert into spent values (?, ?, ?, ?, ?)", office.budget_rows(self.period, self.p))
+            for name, query in truth.tables(self.p).items():
+                self._truth(name, query)
+            for name, text in (("rate.csv", truth.rate_csv(self.p)), ("effect.csv", truth.effect_csv(self.p))):
+                (self.files.folder / "truth" / name).write_text(text, encoding="utf-8")
+
+
+_CALL_COUNTS = {
+    "unmapped_type_rows": f"'{calls.UNMAPPED_TYPE}' in (code_open, code_close)",
+    "duplicate_calls": "is_dup",
+    "cancelled_calls": "is_cancelled",
+    "bh_calls": "bh",
+}
+_EVENT_COUNTS = {"doubled_rows": "is_doubled", "unparsable_rows": "is_unparsable"}
