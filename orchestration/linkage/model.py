@@ -119,10 +119,11 @@ def stated(model: Model, version: int, profiles: int) -> Frozen:
     return Frozen(version, model.digest, prior, profiles, True, parameters)
 
 
-def add_traits(con: duckdb.DuckDBPyConnection, profiles: str, into: str) -> None:
-    """Makes table `into`: the profiles with what the comparisons need beside their values.
+def add_traits(con: duckdb.DuckDBPyConnection, model: Model, profiles: str, into: str) -> None:
+    """Makes table `into`: the profiles as they are compared; tables `term_frequency` stands.
 
-    formal_name: the names that the first name may mean. uses: how many training profiles had the first name.
+    Names that stand in each other's field are turned round. formal_name: the names that the first name may mean. uses:
+    how many training profiles had the first name.
     """
     con.execute("create or replace temp table nickname (nickname varchar, name varchar)")
     rows = [(r["nickname"], r["name"]) for r in seed_rows("nickname.csv")]
@@ -130,14 +131,33 @@ def add_traits(con: duckdb.DuckDBPyConnection, profiles: str, into: str) -> None
     con.execute(
         f"""
         create or replace temp table {into} as
-        with meant as (select nickname, list(name order by name) as names from nickname group by nickname),
-        known as (select value, uses from term_frequency where term_column = 'first_name')
-        select profiles.*,
+        with firsts as (select value, uses, frequency from term_frequency where term_column = 'first_name'),
+        lasts as (select value, frequency from term_frequency where term_column = 'last_name'),
+        rare as (select min(frequency) / 2 as share from term_frequency where term_column = 'last_name'),
+        weighed as (
+            select profiles.*, coalesce(
+                    coalesce(swapped_first.frequency, rare.share) * coalesce(swapped_last.frequency, rare.share)
+                    > {model.said["turn_round"]}
+                        * coalesce(as_first.frequency, rare.share) * coalesce(as_last.frequency, rare.share),
+                    false) and first_name is not null and last_name is not null as is_turned
+            from {profiles} as profiles cross join rare
+            left join firsts as as_first on as_first.value = first_name
+            left join lasts as as_last on as_last.value = last_name
+            left join firsts as swapped_first on swapped_first.value = last_name
+            left join lasts as swapped_last on swapped_last.value = first_name
+        ),
+        turned as (
+            select * exclude (first_name, last_name, is_turned),
+                if(is_turned, last_name, first_name) as first_name, if(is_turned, first_name, last_name) as last_name
+            from weighed
+        ),
+        meant as (select nickname, list(name order by name) as names from nickname group by nickname)
+        select turned.*,
             if(first_name is null, null, list_distinct(list_prepend(first_name, coalesce(meant.names, [])))) as formal_name,
-            known.uses
-        from {profiles} as profiles
-        left join meant on meant.nickname = profiles.first_name
-        left join known on known.value = profiles.first_name
+            firsts.uses
+        from turned
+        left join meant on meant.nickname = turned.first_name
+        left join firsts on firsts.value = turned.first_name
         """
     )
 
@@ -250,9 +270,10 @@ def train(con: duckdb.DuckDBPyConnection, model: Model, profiles: str, version: 
     for said, found in zip(model.said["comparisons"], learned["comparisons"], strict=True):
         column = said["column"]
         parameters[column] = dict(start.parameters[column])
+        fixed = {lv["name"] for lv in said["levels"] if lv.get("fixed")}
         if said.get("train", True):
             for level in found["comparison_levels"]:
-                if not level.get("is_null_level"):
+                if not level.get("is_null_level") and level["label_for_charts"] not in fixed:
                     # never so rare that one pair of the kind settles everything
                     parameters[column][level["label_for_charts"]] = [
                         float(f"{max(level.get(p) or said_p, said_p / 50):.6g}")

@@ -171,7 +171,7 @@ def link_zone(con: duckdb.DuckDBPyConnection, model: Model, zone: str, as_of: da
     if is_new_model:
         count_terms(con, model, "profile")
     if profiles:
-        add_traits(con, "profile", "compared")
+        add_traits(con, model, "profile", "compared")
         make_blocks(con, model, "compared")
     if is_new_model:
         find_hot_keys(con, model, "compared")
