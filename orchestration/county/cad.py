@@ -137,7 +137,7 @@ crewed as (
             else {2 * trained} + x // 64 % {officers - 2 * trained} end as officer
     from drawn
 )
-select i, j, s, is_off, clear as busy, officers as officers_sent,
+select i, j, s, is_off, x, y, family, clear as busy, officers as officers_sent,
     case program when 1 then 'core' when 2 then 'mct' when 3 then 'alt' when 4 then 'cit' end as program_key,
     number as IncidentNumber,
     case family when 'team' then 'MC' || cast(1 + i % 4 as varchar) when 'co' then 'CR' || cast(1 + i % 3 as varchar)
@@ -204,3 +204,13 @@ DIRT = {
     "merged": "is_dup and close_code = 'MRG'",
     "reopened": "is_reopened",
 }
+
+
+def unit_dirt(p: Parameters) -> dict[str, str]:
+    """Kinds of dirt on units: what holds in the rows of ``units_sql``."""
+    return {
+        "missing_arrival": f"not is_off and x < {p.below('missing_arrival')}",
+        "negative_interval": f"not is_off and x >= {WHOLE - p.below('negative_interval')}",
+        "missing_officer_count": f"family in ('patrol', 'co') and y < {p.below('missing_officer_count')}",
+        "placeholder": f"not is_off and y >= {WHOLE - p.below('placeholder')}",
+    }

@@ -273,6 +273,8 @@ class _County:
     def _units(self) -> None:
         if self.with_truth:
             units = cad.units_sql(self.period, self.p, self.officers, "true")
+            kinds = cad.unit_dirt(self.p)
+            self.con.execute(truth.tally_flags_sql("cedar_county", "unit_response", kinds, "s", f"({units})"))
             for item in ("officer", "clinician"):
                 self.con.execute(truth.hours_sql(item, self.p.whole(f"cost.{item}_hour"), units))
         for label, begin, end in self._spans(1, 1):
