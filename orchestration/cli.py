@@ -451,6 +451,68 @@ def agency_diff(name, files, further) -> None:
         sys.exit(1)
 
 
+@main.group()
+def linkage() -> None:
+    """People linked across sources: link, compare with a truth, search for identifiers."""
+
+
+_truth = click.option(
+    "--truth",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The truth folder of a fictional county.",
+)
+
+
+@linkage.command("run")
+@click.option(
+    "--retrain", is_flag=True, help="Learn the model anew from what is there now; keys change where people do."
+)
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Day on which consents are judged. Default: today.")
+def linkage_run(retrain, as_of) -> None:
+    """Link the people of all agencies that may be linked."""
+    from datetime import date
+
+    from orchestration.layers.lock import writer_lock
+    from orchestration.linkage.people import link_people
+
+    settings = _settings()
+    settings.ensure_home()
+    with writer_lock(settings.home, "crisis linkage run", click.echo):
+        found = link_people(settings, as_of.date() if as_of else date.today(), click.echo, retrain)
+    click.echo(f"{len(found.changed)} agency month(s) changed" if found.is_fresh else "nothing has changed")
+
+
+@linkage.command("report")
+@_truth
+@click.option("--zone", "zones", multiple=True, type=click.Choice(["justice", "care"]), help="This zone only.")
+def linkage_report(truth, zones) -> None:
+    """Print pairwise precision and recall of linkage against a truth, by kind of dirt and by group."""
+    from orchestration.linkage.evaluate import evaluate, print_report
+
+    for zone in zones or ("justice", "care"):
+        try:
+            print_report(evaluate(_settings(), truth, zone), _console())
+        except FileNotFoundError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@linkage.command("search")
+@_truth
+def linkage_search(truth) -> None:
+    """Search warehouse, input, releases, logs and events for the identifiers of a truth; exit with 1 if any is found."""
+    from orchestration.linkage.search import search_home
+
+    try:
+        found = search_home(_settings(), truth, click.echo)
+    except FileNotFoundError as error:
+        raise click.ClickException(str(error)) from error
+    for find in found:
+        click.echo(f"{find.place}: {find.different:,} different {find.kind.replace('_', ' ')}(s)")
+    click.echo(f"{len(found)} place(s) hold identifiers" if found else "no identifier was found")
+    sys.exit(1 if found else 0)
+
+
 @main.command()
 def doctor() -> None:
     """Check the installation and say what to do."""

@@ -21,8 +21,8 @@ from orchestration.settings import Settings
 FORM = ["form", "occurred", "name", "born", "phone", "address", "number", "age"]
 JAIL = ["booking", "booked", "last", "first", "born", "number"]
 CALL = ["call", "received", "caller", "phone"]
-VISIT = ["visit", "arrived", "last", "first", "born", "phone", "address", "consent", "basis", "part2"]
-CONSENT = ["consent", "status", "scope", "given", "expires", "revoked"]
+VISIT = ["visit", "arrived", "last", "first", "born", "phone", "address", "consent", "basis", "part2", "number"]
+CONSENT = ["consent", "status", "scope", "given", "expires", "revoked", "number"]
 AGENCY = """
 agency: {{agency_id: {id}, agency_name: {id} (invented), agency_type_code: {type}, time_zone: America/Denver, is_fictional: true}}
 linkable: {linkable}
@@ -58,7 +58,8 @@ HOSPITAL = """
     entities:
       ed_visit:
         fields: {visit_number: visit, arrived_at: arrived, last_name: last, first_name: first, birth_date: born,
-          phone: phone, home_address: address, consent_number: consent, legal_basis_code: basis, part2_protected: part2}
+          phone: phone, home_address: address, consent_number: consent, legal_basis_code: basis, part2_protected: part2,
+          person_number: number}
   consents:
     files: "consents_*.csv"
     format: csv
@@ -66,7 +67,7 @@ HOSPITAL = """
     entities:
       consent:
         fields: {consent_number: consent, consent_status_code: status, consent_scope_codes: scope, given_date: given,
-          expires_date: expires, revoked_at: revoked}
+          expires_date: expires, revoked_at: revoked, person_number: number}
 """
 
 

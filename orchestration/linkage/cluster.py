@@ -35,9 +35,10 @@ def components(con: duckdb.DuckDBPyConnection, nodes: str, edges: str, into: str
     from splink import DuckDBAPI
     from splink.clustering import cluster_pairwise_predictions_at_threshold
 
+    con.execute(f"create or replace temp table component_node as select profile_no from {nodes}")
     api = DuckDBAPI(con)
     found = cluster_pairwise_predictions_at_threshold(
-        api.register(nodes),
+        api.register("component_node"),
         api.register(edges),
         api,
         node_id_column_name="profile_no",
@@ -51,21 +52,51 @@ def components(con: duckdb.DuckDBPyConnection, nodes: str, edges: str, into: str
 
 
 def _conflicts(con: duckdb.DuckDBPyConnection, model: Model, profiles: str, groups: str, into: str) -> int:
-    """Makes table `into` (group_no): the groups that hold two profiles who cannot be one; returns their number."""
+    """Makes table `into` (group_no): the groups that hold two people; returns their number.
+
+    Two values that cannot be of one person are still forgiven where others of the group lie between them: MIKE and MCHAEL
+    are both near MICHAEL, and two mistyped birth dates both near the right one. Initials lie between nothing.
+    """
     columns = ("first_name", "last_name", "suffix", "birth_date", "person_number", "formal_name", "uses")
     left, right = (", ".join(f"member.{c} as {c}_{side}" for c in columns) for side in "lr")
     con.execute(
         f"""
-        create or replace temp table {into} as
+        create or replace temp table within as
         with member as (
             select group_no, profiles.* from {groups} join {profiles} as profiles using (profile_no)
             where group_no in (select group_no from {groups} group by group_no having count(*) > 1)
         ),
         l as (select group_no, profile_no as l, {left} from member),
-        r as (select group_no, profile_no as r, {right} from member)
-        select distinct group_no from l join r using (group_no) where l < r and {model.apart_sql}
+        r as (select group_no, profile_no as r, {right} from member),
+        pairs as (
+            select * , {model.apart_sql} as is_apart,
+                coalesce(person_number_l = person_number_r, false) as is_same_number
+            from l join r using (group_no) where l < r
+        )
+        select * from pairs where group_no in (select group_no from pairs where is_apart)
         """
     )
+    con.execute(f"create or replace temp table {into} (group_no bigint)")
+    for column, is_apart in model.apart_rules.items():
+        known = f"{column}_l is not null and {column}_r is not null"
+        if column == "first_name":
+            known += " and length(first_name_l) > 1 and length(first_name_r) > 1"
+        con.execute(
+            f"create or replace temp table told as select group_no, l, r, {is_apart} and not is_same_number as is_apart"
+            f" from within where {known}"
+        )
+        con.execute(
+            "create or replace temp table told_node as"
+            " select group_no, l as profile_no from told union select group_no, r from told"
+        )
+        con.execute("create or replace temp table told_edge as select l, r from told where not is_apart")
+        if con.execute("select count(*) from told_node").fetchone()[0]:
+            components(con, "told_node", "told_edge", "told_part")
+            con.execute(
+                f"insert into {into} select told_node.group_no from told_node join told_part using (profile_no)"
+                " group by told_node.group_no having count(distinct told_part.group_no) > 1"
+            )
+    con.execute(f"create or replace temp table {into} as select distinct group_no from {into}")
     return con.execute(f"select count(*) from {into}").fetchone()[0]
 
 

@@ -3,6 +3,9 @@
 Pairs are never made. A table of records by true person and key gives all counts: n records that share something are
 n * (n - 1) / 2 pairs. A pair touches a group if one of its records is in it; so what is asked of a group is asked of all
 pairs that could have gone wrong for it. Pairs that touch a group are all pairs less those without it.
+
+Judged are records with enough to link on, by the stated rule of records.py, which knows no truth. The same over all
+records that truly have a name stands beside it: what nobody could link is lost to repeat contacts all the same.
 """
 
 from __future__ import annotations
@@ -41,10 +44,14 @@ class Score:
 
 @dataclass(frozen=True)
 class Report:
-    """Scores of a zone. left_out: records of the truth that may not be linked in the zone, or did not come in."""
+    """Scores of a zone. whole: records with enough to link on; every_record: all of the zone.
+
+    left_out: records of the truth that may not be linked in the zone, or did not come in.
+    """
 
     zone: str
     whole: Score
+    every_record: Score
     slices: list[Score]
     left_out: int
     anonymous_truly: int
@@ -102,37 +109,51 @@ def score(con: duckdb.DuckDBPyConnection, zone: str) -> Report:
     ).fetchone()
     con.execute(
         "create or replace temp table mark (kind varchar, value varchar, record_no bigint);"
-        " insert into mark select 'all', '', record_no from judged;"
+        " insert into mark select 'all', '', record_no from judged where not is_anonymous;"
         " insert into mark select 'dirt', kind, record_no from"
-        " (select record_no, unnest(if(dirt = '', ['none'], string_split(dirt, '|'))) as kind from judged)"
+        " (select record_no, unnest(if(dirt = '', ['none'], string_split(dirt, '|'))) as kind from judged where not is_anonymous)"
     )
     has = {row[0] for row in con.execute("describe person").fetchall()}
     for group in GROUPS:
         if group in has:
             con.execute(
                 f"insert into mark select {text(group)}, coalesce(cast({group} as varchar), 'unknown'), record_no"
-                " from judged join person using (true_person)"
+                " from judged join person using (true_person) where not is_anonymous"
             )
+    slices = [Score(*row) for row in _slices(con, "judged where not is_anonymous")]
+    con.execute(
+        "create or replace temp table mark as select 'every record' as kind, '' as value, record_no from judged"
+    )
+    every = [Score(*row) for row in _slices(con, "judged")]
+    whole = next((s for s in slices if s.kind == "all"), NOTHING)
+    return Report(zone, whole, every[0] if every else NOTHING, [s for s in slices if s.kind != "all"], *counts)
+
+
+NOTHING = Score("all", "", 0, 0, 0, 0)
+
+
+def _slices(con: duckdb.DuckDBPyConnection, judged: str) -> list[tuple]:
+    """Scores of the slices in table `mark`, over the pairs of the records in `judged`."""
     # of n records that share a key, k of them marked, all pairs but those of the n - k others touch the slice
     touching = "cast(sum(n * (n - 1) // 2 - (n - k) * (n - k - 1) // 2) as bigint)"
-    slices = con.execute(
+    return con.execute(
         f"""
         with marked as (
-            select kind, value, true_key, found_key, count(*) as k from mark join judged using (record_no) group by all
+            select kind, value, true_key, found_key, count(*) as k from mark join (from {judged}) using (record_no) group by all
         ),
         by_true as (
             select kind, value, {touching} as pairs
             from (select kind, value, true_key, sum(k) as k from marked group by all)
-            join (select true_key, count(*) as n from judged group by all) using (true_key) group by all
+            join (select true_key, count(*) as n from {judged} group by all) using (true_key) group by all
         ),
         by_found as (
             select kind, value, {touching} as pairs
             from (select kind, value, found_key, sum(k) as k from marked group by all)
-            join (select found_key, count(*) as n from judged group by all) using (found_key) group by all
+            join (select found_key, count(*) as n from {judged} group by all) using (found_key) group by all
         ),
         by_both as (
             select kind, value, {touching} as pairs from marked
-            join (select true_key, found_key, count(*) as n from judged group by all) using (true_key, found_key) group by all
+            join (select true_key, found_key, count(*) as n from {judged} group by all) using (true_key, found_key) group by all
         ),
         sizes as (select kind, value, count(*) as records from mark group by all)
         select kind, value, records, by_true.pairs, by_found.pairs, by_both.pairs
@@ -140,9 +161,6 @@ def score(con: duckdb.DuckDBPyConnection, zone: str) -> Report:
         order by kind, value
         """
     ).fetchall()
-    scores = [Score(*row) for row in slices]
-    whole = next((s for s in scores if s.kind == "all"), Score("all", "", 0, 0, 0, 0))
-    return Report(zone, whole, [s for s in scores if s.kind != "all"], *counts)
 
 
 def print_report(report: Report, console) -> None:
@@ -152,9 +170,16 @@ def print_report(report: Report, console) -> None:
     table = Table(title=f"Linkage of people against the truth, zone {report.zone}")
     for column in ("slice", "value", "records", "true pairs", "found pairs", "precision", "recall"):
         table.add_column(column, justify="left" if column in ("slice", "value") else "right")
-    for s in [report.whole, *report.slices]:
+    for s in [report.every_record, report.whole, *report.slices]:
         shares = ["" if v is None else f"{v:.4f}" for v in (s.precision, s.recall)]
-        table.add_row(s.kind, s.value, f"{s.records:,}", f"{s.true_pairs:,}", f"{s.found_pairs:,}", *shares)
+        table.add_row(
+            s.kind.replace("all", "enough to link on"),
+            s.value,
+            f"{s.records:,}",
+            f"{s.true_pairs:,}",
+            f"{s.found_pairs:,}",
+            *shares,
+        )
     console.print(table)
     console.print(
         f"{report.left_out:,} records of the truth are not in this zone; {report.anonymous_truly:,} of the rest are truly"

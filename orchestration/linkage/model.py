@@ -53,11 +53,20 @@ class Model:
         return f"case {cases} else '{ELSE}' end"
 
     @cached_property
+    def apart_rules(self) -> dict[str, str]:
+        """{column: SQL that is true of a pair whose values of it cannot be of one person}."""
+        rules = {c: f"({self.level_sql(c)}) = '{ELSE}'" for c in self.said["apart"]["comparisons"]}
+        return rules | {c: f"coalesce({c}_l <> {c}_r, false)" for c in self.said["apart"]["columns"]}
+
+    @property
     def apart_sql(self) -> str:
-        """SQL that is true of a pair that cannot be one person."""
-        rules = [f"({self.level_sql(a['comparison'])}) = {text(a['level'])}" for a in self.said["apart"]]
-        rules.append(f"coalesce({self.said['apart_sql']}, false)")
-        return f"(({' or '.join(rules)}) and coalesce(person_number_l <> person_number_r, true))"
+        """SQL that is true of a pair that cannot be one person, unless its number is the same."""
+        return f"(({' or '.join(self.apart_rules.values())}) and coalesce(person_number_l <> person_number_r, true))"
+
+    @cached_property
+    def support_sql(self) -> str:
+        """SQL that is true of a pair that agrees, at least nearly, in something beside the names."""
+        return " or ".join(f"({self.level_sql(c)}) not in ('missing', '{ELSE}')" for c in self.said["support"])
 
     @cached_property
     def exact_sql(self) -> str:
@@ -122,8 +131,8 @@ def stated(model: Model, version: int, profiles: int) -> Frozen:
 def add_traits(con: duckdb.DuckDBPyConnection, model: Model, profiles: str, into: str) -> None:
     """Makes table `into`: the profiles as they are compared; tables `term_frequency` stands.
 
-    Names that stand in each other's field are turned round. formal_name: the names that the first name may mean. uses:
-    how many training profiles had the first name.
+    Names that stand in each other's field are turned round. formal_name: the names that the first name may mean: itself,
+    those that it is a nickname of, and those that it may be a typing error of. uses: how many training profiles had it.
     """
     con.execute("create or replace temp table nickname (nickname varchar, name varchar)")
     rows = [(r["nickname"], r["name"]) for r in seed_rows("nickname.csv")]
@@ -151,12 +160,31 @@ def add_traits(con: duckdb.DuckDBPyConnection, model: Model, profiles: str, into
                 if(is_turned, last_name, first_name) as first_name, if(is_turned, first_name, last_name) as last_name
             from weighed
         ),
-        meant as (select nickname, list(name order by name) as names from nickname group by nickname)
+        given as (select distinct first_name from turned where first_name is not null),
+        -- two names one letter off each other agree after one letter is left out of either
+        shortened as (
+            select first_name, coalesce(uses, 1) as uses, unnest(list_prepend(first_name, list_transform(
+                    range(1, length(first_name) + 1), i -> first_name[:i - 1] || first_name[i + 1:]))) as rest
+            from given left join firsts on value = first_name where length(first_name) > 3
+        ),
+        common as (
+            select value, uses, unnest(list_prepend(value, list_transform(
+                    range(1, length(value) + 1), i -> value[:i - 1] || value[i + 1:]))) as rest
+            from firsts where uses >= {model.said["typing_error"]} and length(value) > 2
+        ),
+        meant as (
+            select nickname as first_name, name from nickname
+            union
+            select first_name, value from shortened join common using (rest)
+            where common.uses >= {model.said["typing_error"]} * shortened.uses
+                and damerau_levenshtein(first_name, value) = 1
+        ),
+        listed as (select first_name, list(name order by name) as names from meant group by first_name)
         select turned.*,
-            if(first_name is null, null, list_distinct(list_prepend(first_name, coalesce(meant.names, [])))) as formal_name,
+            if(turned.first_name is null, null, list_distinct(list_prepend(turned.first_name, coalesce(names, [])))) as formal_name,
             firsts.uses
         from turned
-        left join meant on meant.nickname = turned.first_name
+        left join listed on listed.first_name = turned.first_name
         left join firsts on firsts.value = turned.first_name
         """
     )
@@ -290,8 +318,8 @@ def train(con: duckdb.DuckDBPyConnection, model: Model, profiles: str, version: 
 def score_pairs(con: duckdb.DuckDBPyConnection, model: Model, frozen: Frozen, profiles: str, into: str) -> None:
     """Makes table `into` (l, r, weight, is_exact): the pairs of table `pair` that count as one person.
 
-    weight: log2 of the odds, rounded to 4 digits. A pair counts from the threshold on, or by an exact key; never if
-    the two cannot be one person.
+    weight: log2 of the odds, rounded to 4 digits. A pair counts from the threshold on if more than its names agree, and
+    never if the two cannot be one person.
     """
     logging.getLogger("splink").setLevel(logging.ERROR)
     linker, api = _linker(con, model, frozen, profiles)
@@ -321,10 +349,9 @@ def score_pairs(con: duckdb.DuckDBPyConnection, model: Model, frozen: Frozen, pr
         sides as (
             select scored.*, {sides} from scored
             join {profiles} as l on l.profile_no = profile_no_l join {profiles} as r on r.profile_no = profile_no_r
-        ),
-        judged as (select *, {model.exact_sql} as is_exact, {model.apart_sql} as is_apart from sides)
-        select profile_no_l as l, profile_no_r as r, weight, is_exact from judged
-        where weight >= {model.said["threshold"]} and not is_apart
+        )
+        select profile_no_l as l, profile_no_r as r, weight, {model.exact_sql} as is_exact from sides
+        where weight >= {model.said["threshold"]} and ({model.support_sql}) and not {model.apart_sql}
         """
     )
     api.delete_tables_created_by_splink_from_db()

@@ -72,7 +72,7 @@ def link_people(
     with store.open_store(settings) as con:
         turn = read_records(con, settings, model, agencies, as_of)
         admit(con, model, settings.link_minors, "admitted")
-        con.execute(f"create or replace temp table person_link as {_empty_output()}")
+        con.execute(f"create or replace temp table person_link as {empty_output()}")
         for zone in ZONES:
             found.zones[zone] = link_zone(con, model, zone, as_of, retrain)
             say(f"{zone}: " + said(found.zones[zone]))
@@ -138,7 +138,7 @@ def sealed_file(settings: Settings) -> Path:
 def read_records(
     con: duckdb.DuckDBPyConnection, settings: Settings, model: Model, agencies: dict[str, Agency], as_of: date
 ) -> date | None:
-    """Makes tables `record`, `agency`, `sealed` and `consent_in_force` from the input layer.
+    """Makes tables `record`, `agency`, `sealed` and `consent` from the input layer.
 
     Returns the next day on which another set of consents holds.
     """
@@ -159,7 +159,7 @@ def read_records(
         con.execute(
             f"insert into sealed select entity, entity_id from read_csv({text(str(sealed_file(settings)))}, all_varchar = true)"
         )
-    return consents(con, model, as_of, "consent_in_force")
+    return consents(con, model, as_of, files.get("consent", ()), "consent")
 
 
 def link_zone(con: duckdb.DuckDBPyConnection, model: Model, zone: str, as_of: date, retrain: bool) -> dict[str, int]:
@@ -424,7 +424,7 @@ def add_output(con: duckdb.DuckDBPyConnection, zone: str) -> None:
     )
 
 
-def _empty_output() -> str:
+def empty_output() -> str:
     return (
         "select ''::varchar as agency_id, ''::varchar as month, ''::varchar as record_id, ''::varchar as entity,"
         " ''::varchar as entity_id, ''::varchar as role_code, ''::varchar as zone, ''::varchar as person_key,"

@@ -134,9 +134,9 @@ def macros() -> list[str]:
             else s end, '[ ,-]+', ' ', 'g')))""",
         f"""create or replace temp macro link_read_date(s) as cast(try_strptime(trim(s), {formats}) as date)""",
         # a year of two digits is of this century up to 15, else of the last
-        """create or replace temp macro link_date(s) as case when year(link_read_date(s)) < 100
+        """create or replace temp macro link_date(s) as cast(case when year(link_read_date(s)) < 100
             then link_read_date(s) + to_years(if(year(link_read_date(s)) <= 15, 2000, 1900))
-            else link_read_date(s) end""",
+            else link_read_date(s) end as date)""",
         f"""create or replace temp macro link_real_date(d) as case
             when year(d) >= 1890 and not list_contains({placeholders("birth_date")}, cast(d as varchar)) then d end""",
         r"""create or replace temp macro link_digits(s) as regexp_replace(

@@ -118,9 +118,9 @@ def test_a_corrected_record_splits_a_person_and_the_larger_part_keeps_the_key(ho
 # -- zones
 
 
-def visit(number: str, **over) -> dict:
+def visit(name: str, **over) -> dict:
     return {
-        "visit": number, "arrived": "2024-05-04 12:00:00", "last": "Sample", "first": "Anna", "born": "1980-02-03",
+        "visit": name, "arrived": "2024-05-04 12:00:00", "last": "Sample", "first": "Anna", "born": "1980-02-03",
         "phone": "555-010-1234", "part2": "no",
     } | over  # fmt: skip
 
@@ -145,6 +145,24 @@ def test_care_records_enter_with_consent_or_a_stated_basis_and_justice_never_sho
     assert set(home.keys("care")) == {"F1", "V1", "V2", "V6"}, "what may not enter has no row at all"
     assert home.keys("justice") == alone
     assert home.keys("care")["F1"] != alone["F1"], "each zone has its own keys"
+
+
+def test_a_consent_speaks_for_its_clients_records_and_a_refusal_beats_another_basis(home):
+    home.take_in("elm", "visits_1.csv", VISIT, [
+        visit("V1", number="P1", part2="yes"), visit("V2", number="P2", part2="yes"),
+        visit("V3", number="P2", basis="hipaa_treatment"), visit("V4", number="P3", basis="hipaa_treatment"),
+        visit("V5", number="P4", part2="yes"),
+    ])  # fmt: skip
+    given = {"status": "signed", "scope": "linkage"}
+    home.take_in("elm", "consents_1.csv", CONSENT, [
+        {"consent": "K1", "number": "P1", "given": "2024-01-01", **given},
+        {"consent": "K2", "number": "P2", "given": "2024-01-01", **given},
+        {"consent": "K3", "number": "P2", "given": "2024-02-01", "status": "none", "scope": "linkage"},
+        {"consent": "K4", "number": "P4", "given": "2024-02-01", "status": "none", "scope": "linkage"},
+        {"consent": "K5", "number": "P4", "given": "2024-03-01", **given},
+    ])  # fmt: skip
+    home.link()
+    assert set(home.keys("care")) == {"V1", "V4", "V5"}
 
 
 def test_a_care_record_never_bridges_two_justice_records(home):
