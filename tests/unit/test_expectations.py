@@ -26,6 +26,8 @@ from expectations import (
 from expectations.addresses import path_of
 from expectations.loader import value_list
 from orchestration.layers.dbt import Model
+from orchestration.layers.links import LINK_COLUMNS
+from orchestration.linkage.store import TABLE_NAMES, TABLES
 from orchestration.release.tiers import TIERS, columns_by_tier
 
 PROJECT = Path(__file__).parents[2]
@@ -409,6 +411,12 @@ def empty_warehouse(tmp_path: Path) -> Path:
             "create table input.reconciliation"
             f" (agency_id varchar, feed varchar, source_file varchar, entity varchar, {counts})"
         )
+        con.execute("create schema linkage")
+        con.execute(f"create table linkage.person_link ({', '.join(f'{c} {t}' for c, t in LINK_COLUMNS.items())})")
+        con.execute("attach ':memory:' as store")
+        con.execute(TABLES)
+        for table in TABLE_NAMES:
+            con.execute(f"create table linkage.{table} as from store.{table}")
         for seed in (PROJECT / "seeds" / "codes").glob("*.csv"):
             con.execute(f"create table reference.{seed.stem} as from read_csv('{seed}', all_varchar = true)")
         for name, model in models().items():
