@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -291,12 +292,16 @@ def train(con: duckdb.DuckDBPyConnection, model: Model, profiles: str, version: 
     )
     linker.training.estimate_u_using_random_sampling(max_pairs=limits["u"], seed=1, min_count_per_level=None)
     for rule in model.said["training"]:
-        linker.training.estimate_parameters_using_expectation_maximisation(rule, max_pairs=limits["em"])
+        # Records without a single error drive its share to nothing, which Splink refuses: that rule teaches nothing.
+        with suppress(ValueError):
+            linker.training.estimate_parameters_using_expectation_maximisation(rule, max_pairs=limits["em"])
     learned = linker.misc.save_model_to_json()
     api.delete_tables_created_by_splink_from_db()
     parameters = {}
-    for said, found in zip(model.said["comparisons"], learned["comparisons"], strict=True):
+    by_column = {c["output_column_name"]: c for c in learned["comparisons"]}
+    for said in model.said["comparisons"]:
         column = said["column"]
+        found = by_column.get(column, {"comparison_levels": []})
         parameters[column] = dict(start.parameters[column])
         fixed = {lv["name"] for lv in said["levels"] if lv.get("fixed")}
         if said.get("train", True):
