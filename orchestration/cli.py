@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -470,17 +471,22 @@ _truth = click.option(
 )
 @click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Day on which consents are judged. Default: today.")
 def linkage_run(retrain, as_of) -> None:
-    """Link the people of all agencies that may be linked."""
-    from datetime import date
-
+    """Link the people of all agencies that may be linked, and judge the links. `crisis run` does so by itself."""
+    from orchestration.layers.ledger import Ledger
+    from orchestration.layers.linkage import build_links, judge_links
     from orchestration.layers.lock import writer_lock
-    from orchestration.linkage.people import link_people
 
     settings = _settings()
+    if as_of:
+        settings = replace(settings, as_of=as_of.date())
     settings.ensure_home()
+    ledger = Ledger(settings.home)
     with writer_lock(settings.home, "crisis linkage run", click.echo):
-        found = link_people(settings, as_of.date() if as_of else date.today(), click.echo, retrain)
-    click.echo(f"{len(found.changed)} agency month(s) changed" if found.is_fresh else "nothing has changed")
+        found = build_links(settings, ledger, click.echo, retrain)
+        is_open = judge_links(settings, ledger)
+    click.echo(f"{len(found.changed)} agency month(s) changed" if found else "nothing has changed")
+    if not is_open:
+        raise click.ClickException("the gate of linkage is closed; `crisis gates` says why")
 
 
 @linkage.command("report")

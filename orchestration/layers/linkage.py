@@ -26,13 +26,19 @@ def links_to_do(settings: Settings, ledger: Ledger) -> bool:
     return links_are_stale(settings, today(settings)) or not links_are_open(settings, ledger)
 
 
-def build_links(settings: Settings, ledger: Ledger, say: Callable[[str], None] = lambda _: None) -> Linked | None:
-    """Links people where something changed since; None where nothing did. The caller holds the writer lock."""
-    if not links_are_stale(settings, today(settings)):
-        return None
-    ledger.close("linkage", [LINK_GATE], new_write_id())
-    linked = link_people(settings, today(settings), say)
-    ledger.close("linkage", [LINK_GATE], links_digest(settings))
+def build_links(
+    settings: Settings, ledger: Ledger, say: Callable[[str], None] = lambda _: None, retrain: bool = False
+) -> Linked | None:
+    """Links people where something changed since; None where nothing did. The caller holds the writer lock.
+
+    retrain: learn the model anew. The gate is closed for whatever links lie there that it did not judge.
+    """
+    linked = None
+    if retrain or links_are_stale(settings, today(settings)):
+        ledger.close("linkage", [LINK_GATE], new_write_id())
+        linked = link_people(settings, today(settings), say, retrain)
+    if not links_are_open(settings, ledger):
+        ledger.close("linkage", [LINK_GATE], links_digest(settings))
     return linked
 
 
