@@ -272,11 +272,11 @@ class _County:
 
     def _units(self) -> None:
         if self.with_truth:
-            units = cad.units_sql(self.period, self.p, self.officers, "true")
+            self._table("task", cad.task_sql(cad.units_sql(self.period, self.p, self.officers, "true")))
             kinds = cad.unit_dirt(self.p)
-            self.con.execute(truth.tally_flags_sql("cedar_county", "unit_response", kinds, "s", f"({units})"))
+            self.con.execute(truth.tally_flags_sql("cedar_county", "unit_response", kinds, "s", "task"))
             for item in ("officer", "clinician"):
-                self.con.execute(truth.hours_sql(item, self.p.whole(f"cost.{item}_hour"), units))
+                self.con.execute(truth.hours_sql(item, self.p.whole(f"cost.{item}_hour")))
         for label, begin, end in self._spans(1, 1):
             where = f"s >= {begin} and s < {end}"
             if "units" in self.feeds:
