@@ -362,10 +362,13 @@ class _County:
             rows = self._persons("death", dead, health.DRAWS, "health", "H")
             self._small("cedar_health", "deaths", "death", "DeathNumber", health.deaths_sql(self.period, rows))
         if "office" in self.feeds:
+            label = self.period.label(0, self.period.months)
             for name, query in office.exports(self.period, self.p, self.pools, self.officers).items():
-                self._csv(
-                    "cedar_county", f"{name}_{self.period.label(0, self.period.months)}.csv", query, f"{name}_rows"
-                )
+                self._csv("cedar_county", f"{name}_{label}.csv", query, f"{name}_rows")
+            self._table(
+                "sheet", f"select row_number() over () as row_no, * from ({office.programs_sql(self.period, self.p)})"
+            )
+            write_sheet(self.con, self.files.folder / f"drop/cedar_county/programs_{label}.xlsx", "Programs", "sheet")
         if self.with_truth:
             self.con.executemany("insert into spent values (?, ?, ?, ?, ?)", office.budget_rows(self.period, self.p))
             for name, query in truth.tables(self.p).items():
