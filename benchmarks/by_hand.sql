@@ -76,6 +76,10 @@ select
     ClinicianAsked as clinician_asked,
     To988 as to_988,
     From988 as from_988,
+    Held as held,
+    HeldSeconds as held_seconds,
+    Reopened as reopened,
+    Program as program,
     PlaceKind as place,
     trim(Beat) as beat,
     Sector as sector,
@@ -106,7 +110,8 @@ from read_csv(
         'Queued': 'timestamp', 'CallTakingDone': 'timestamp', 'Closed': 'timestamp', 'TypeOpen': 'varchar',
         'TypeClose': 'varchar', 'PriorityOpen': 'integer', 'PriorityClose': 'integer', 'CloseCode': 'varchar',
         'CancelledBeforeArrival': 'varchar', 'Report': 'varchar', 'CITAsked': 'varchar', 'ClinicianAsked': 'varchar',
-        'To988': 'varchar', 'From988': 'varchar', 'PlaceKind': 'varchar', 'Beat': 'varchar', 'Sector': 'varchar',
+        'To988': 'varchar', 'From988': 'varchar', 'Held': 'varchar', 'HeldSeconds': 'integer', 'Reopened': 'varchar',
+        'Program': 'varchar', 'PlaceKind': 'varchar', 'Beat': 'varchar', 'Sector': 'varchar',
         'District': 'varchar', 'Zip': 'varchar', 'Address': 'varchar', 'Apartment': 'varchar', 'PlaceName': 'varchar',
         'CrossStreet': 'varchar', 'Latitude': 'varchar', 'Longitude': 'varchar', 'CallerName': 'varchar',
         'CallerPhone': 'varchar', 'CallerPlace': 'varchar', 'ExportedAt': 'timestamp'
@@ -158,7 +163,7 @@ from read_csv(
         'Program': 'varchar', 'Officers': 'integer', 'Clinicians': 'integer', 'Dispatched': 'timestamp',
         'Acknowledged': 'timestamp', 'Enroute': 'timestamp', 'OnScene': 'timestamp', 'LeftScene': 'timestamp',
         'AtDestination': 'timestamp', 'HandedOver': 'timestamp', 'Cleared': 'timestamp', 'Cancelled': 'timestamp',
-        'OfficerName': 'varchar'
+        'OfficerName': 'varchar', 'OfficerNumber': 'varchar'
     }
 );
 
@@ -278,17 +283,17 @@ select
     cast(null as timestamp) as dispatch_notified_local_at,
     'not_recorded' as bh_flagged,
     cast(null as integer) as triage_level,
-    cast(null as varchar) as program_number,
-    cast(null as varchar) as program_id,
+    program as program_number,
+    'cedar_county:' || program as program_id,
     'not_recorded' as program_eligible,
     'not_recorded' as ineligible_reason_code,
     cast(null as varchar) as ineligible_reason_local,
     cast(null as varchar) as crisis_line_contact_number,
     cast(null as varchar) as crisis_line_contact_id,
     cast(null as varchar) as report_number,
-    'not_recorded' as held,
-    cast(null as integer) as held_seconds,
-    'not_recorded' as reopened,
+    answer(held) as held,
+    held_seconds,
+    answer(reopened) as reopened,
     'not_recorded' as interpreter_needed,
     cast(null as varchar) as tract_geoid,
     cast(null as varchar) as neighborhood,

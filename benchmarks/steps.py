@@ -182,7 +182,7 @@ def script(bench: Bench) -> None:
         str(bench.database), config={"threads": settings.threads, "memory_limit": settings.memory_limit}
     )
     con.execute(f"set variable cad = {sorted(map(str, landed.glob('cad/*.csv')))}")
-    con.execute(f"set variable units = {sorted(map(str, landed.glob('units/*.csv.gz')))}")
+    con.execute(f"set variable units = {sorted(map(str, landed.glob('units/*.csv')))}")
     con.execute(f"set variable codes = '{bench.agency.folder / 'codes'}'; set variable seeds = '{settings.seeds}'")
     con.execute(SCRIPT.read_text())
     con.close()
@@ -213,7 +213,7 @@ def files(bench: Bench, spawned: float) -> dict:
     from orchestration.county import write_county
 
     if not bench.drop.exists():
-        write_county(bench.drop / AGENCY, bench.calls, bench.months, feeds=("cad", "units"))
+        write_county(bench.drop, bench.calls, bench.months, feeds=("cad", "units"))
     return {"bytes": sum(p.stat().st_size for p in (bench.drop / AGENCY).iterdir())}
 
 
@@ -338,14 +338,16 @@ def start_up(bench: Bench, spawned: float) -> dict:
 
 def cold(bench: Bench, spawned: float) -> dict:
     """The demo county on a fresh home, and then one corrected month in the same process."""
-    from orchestration.county import write_county
+    from orchestration.county import AGENCIES, write_county
     from orchestration.run import run_road
 
     settings = bench.settings("demo")
     stamps: list[tuple[str, float]] = []
-    outcome = run_road(settings, [AGENCY], report=lambda layer, said: stamps.append((layer, time.time() - spawned)))
+    outcome = run_road(
+        settings, list(AGENCIES), report=lambda layer, said: stamps.append((layer, time.time() - spawned))
+    )
     whole_run = time.time() - spawned
-    write_county(settings.drop / AGENCY, feeds=("cad",))
+    write_county(settings.drop, feeds=("cad",))
     correct_month(settings.drop / AGENCY)
     steps: dict[str, float] = {}
 
@@ -369,7 +371,7 @@ def demo_files(bench: Bench, spawned: float) -> dict:
     """Writes the demo county into a fresh home."""
     from orchestration.county import write_county
 
-    return write_county(bench.settings("demo").drop / AGENCY)
+    return write_county(bench.settings("demo").drop)
 
 
 def correct_month(folder: Path, month: str = "2024-05") -> None:

@@ -100,15 +100,16 @@ def _run(settings, agencies=(), first=None, last=None, drop=None):
 
 
 @main.command()
-def demo() -> None:
-    """Build the warehouse of a small fictional county and say where to look."""
+@click.option("--calls", default=50_000, show_default=True, help="Size of the county.")
+def demo(calls) -> None:
+    """Build the warehouse of a fictional county and say where to look."""
     from orchestration.county import AGENCIES, write_county
     from orchestration.report import demo_summary
 
     settings = _settings()
     settings.ensure_home()
     click.echo(f"a fictional county's files go to {_short(settings.drop)}")
-    write_county(settings.drop, truth_folder=settings.home / "truth")
+    write_county(settings.drop, calls, truth_folder=settings.home / "truth")
     _run(settings, AGENCIES)
     click.echo()
     for line in demo_summary(settings, _crisis()):

@@ -206,6 +206,11 @@ DIRT = {
 }
 
 
+def task_sql(units: str) -> str:
+    """What the truth needs of units: who was busy how long, and what spoils the row."""
+    return f"select s, program_key, is_off, family, busy, officers_sent, Clinicians as clinicians, x, y from ({units})"
+
+
 def unit_dirt(p: Parameters) -> dict[str, str]:
     """Kinds of dirt on units: what holds in the rows of ``units_sql``."""
     return {

@@ -205,7 +205,7 @@ def view_sql(calls: int) -> str:
     """
     width = max(6, len(str(calls)))
     return f"""
-create or replace temp view calls as
+create or replace temp table calls as
 with timed as (
     select h.*, subject, caller, pool, units, wait as waited, ready + wait as d
     from happened as h join assigned using (i)

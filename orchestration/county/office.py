@@ -36,11 +36,10 @@ def make_officers(con: duckdb.DuckDBPyConnection, seed: int, pools: Pools) -> in
 
 
 def exports(period: Period, p: Parameters, pools: Pools, officers: int) -> dict[str, str]:
-    """Queries by feed: roster, training, programs."""
+    """Queries by feed: roster, training."""
     return {
         "roster": _roster_sql(period, p, pools),
         "training": _training_sql(period, officers),
-        "programs": _programs_sql(period, p),
     }
 
 
@@ -96,7 +95,7 @@ from officer, range(2) as c (course) where course = 1 or officer < {2 * quarter}
 """
 
 
-def _programs_sql(period: Period, p: Parameters) -> str:
+def programs_sql(period: Period, p: Parameters) -> str:
     """One row per program, with what a year costs and what the start cost."""
     parts = []
     for g in PROGRAMS:

@@ -272,11 +272,11 @@ class _County:
 
     def _units(self) -> None:
         if self.with_truth:
-            units = cad.units_sql(self.period, self.p, self.officers, "true")
+            self._table("task", cad.task_sql(cad.units_sql(self.period, self.p, self.officers, "true")))
             kinds = cad.unit_dirt(self.p)
-            self.con.execute(truth.tally_flags_sql("cedar_county", "unit_response", kinds, "s", f"({units})"))
+            self.con.execute(truth.tally_flags_sql("cedar_county", "unit_response", kinds, "s", "task"))
             for item in ("officer", "clinician"):
-                self.con.execute(truth.hours_sql(item, self.p.whole(f"cost.{item}_hour"), units))
+                self.con.execute(truth.hours_sql(item, self.p.whole(f"cost.{item}_hour")))
         for label, begin, end in self._spans(1, 1):
             where = f"s >= {begin} and s < {end}"
             if "units" in self.feeds:
@@ -362,10 +362,13 @@ class _County:
             rows = self._persons("death", dead, health.DRAWS, "health", "H")
             self._small("cedar_health", "deaths", "death", "DeathNumber", health.deaths_sql(self.period, rows))
         if "office" in self.feeds:
+            label = self.period.label(0, self.period.months)
             for name, query in office.exports(self.period, self.p, self.pools, self.officers).items():
-                self._csv(
-                    "cedar_county", f"{name}_{self.period.label(0, self.period.months)}.csv", query, f"{name}_rows"
-                )
+                self._csv("cedar_county", f"{name}_{label}.csv", query, f"{name}_rows")
+            self._table(
+                "sheet", f"select row_number() over () as row_no, * from ({office.programs_sql(self.period, self.p)})"
+            )
+            write_sheet(self.con, self.files.folder / f"drop/cedar_county/programs_{label}.xlsx", "Programs", "sheet")
         if self.with_truth:
             self.con.executemany("insert into spent values (?, ?, ?, ?, ?)", office.budget_rows(self.period, self.p))
             for name, query in truth.tables(self.p).items():

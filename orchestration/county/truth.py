@@ -169,12 +169,12 @@ insert into spent select {program}, '{item}', sum({quantity}), '{unit}', sum({ce
 PAID = {"ed_visits": "ed_visit", "stays": "inpatient_stay", "services": "service_visit"}  # feed -> item
 
 
-def hours_sql(item: str, cents: int, units: str) -> str:
+def hours_sql(item: str, cents: int) -> str:
     """Add the time on task of officers or clinicians by program: seconds times persons, at ``cents`` an hour."""
-    persons = {"officer": "officers_sent", "clinician": "Clinicians"}[item]
+    persons = {"officer": "officers_sent", "clinician": "clinicians"}[item]
     return f"""
 insert into spent
 select program_key, '{item}_hour', sum(busy * {persons}) / cast(3600 as decimal(18, 4)), 'hour',
     sum(cast(busy * {persons} as hugeint)) * {cents} / cast(3600 as decimal(18, 4))
-from ({units}) where not is_off group by all
+from task where not is_off group by all
 """

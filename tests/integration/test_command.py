@@ -40,7 +40,7 @@ def crisis(home: Path, *words: str, ok: bool = True, **env: str) -> str:
 def demo(tmp_path_factory):
     """A home with the fictional county, and what `crisis demo` said."""
     home = tmp_path_factory.mktemp("demo") / "home"
-    return home, crisis(home, "demo")
+    return home, crisis(home, "demo", "--calls", "4000")
 
 
 def test_the_demo_says_what_there_is_and_its_three_commands_work(demo):

@@ -598,3 +598,12 @@ def test_only_a_number_that_names_another_record_may_be_another_agencys(tmp_path
     folder = agency(tmp_path, {"jail": feed("jail_booking", fields)})
     with pytest.raises(AgencyError, match=rf"jail_booking\.fields\.{field}\.of_agency"):
         load_agency(folder)
+
+
+def test_a_date_named_like_its_entity_is_a_date(home, tmp_path):
+    fields = {"death_number": "No", "death_date": {"column": "Died", "format": "%m/%d/%Y"}}
+    folder = agency(tmp_path, {"deaths": feed("death", fields)})
+    home.drop("elm", "deaths.csv", "No,Died\n1,03/11/2024\n")
+    take_in(home, "elm", folder)
+    asked = "select death_id, month, cast(death_date as varchar), death_raw from input.death"
+    assert rows(home, "elm", asked) == [("elm:1", "2024-03", "2024-03-11", "03/11/2024")]

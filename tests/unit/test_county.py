@@ -26,7 +26,8 @@ FILES = {
     "cedar_county/cad_status_2024-01_2024-06.csv.gz",
     "cedar_county/contact_forms_2024-01_2024-06.xlsx",
     "cedar_jail/jail_bookings_2024-02_new.csv",
-    *(f"cedar_county/{feed}_{HALF_YEAR}.csv" for feed in ("force_reports", "roster", "training", "programs")),
+    *(f"cedar_county/{feed}_{HALF_YEAR}.csv" for feed in ("force_reports", "roster", "training")),
+    f"cedar_county/programs_{HALF_YEAR}.xlsx",
     f"cedar_jail/jail_bookings_{HALF_YEAR}.csv",
     *(f"cedar_health/{feed}_{HALF_YEAR}.csv" for feed in ("ed_visits", "holds", "stays", "deaths")),
     *(f"cedar_care/{feed}_{HALF_YEAR}.csv" for feed in ("referrals", "services", "enrollments", "consents")),
@@ -91,7 +92,10 @@ def test_another_seed_gives_other_bytes(written: tuple[Path, dict[str, int]], tm
     write_county(tmp_path, seed=1)
     first, second = digests(written[0]), digests(tmp_path)
     assert first.keys() == second.keys()
-    plans = {f"cedar_county/{feed}_{HALF_YEAR}.csv" for feed in ("roster", "programs")}  # nothing in them is drawn
+    plans = {
+        f"cedar_county/roster_{HALF_YEAR}.csv",
+        f"cedar_county/programs_{HALF_YEAR}.xlsx",
+    }  # nothing in them is drawn
     assert {name for name in first if first[name] == second[name]} == plans
 
 

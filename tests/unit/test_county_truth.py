@@ -8,8 +8,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from click.testing import CliRunner
 
-from orchestration.county import write_county
+from orchestration.agencies import load_agency
+from orchestration.cli import main
+from orchestration.county import AGENCIES, write_county
 from orchestration.county.parameters import load_parameters
 
 CLEAN_CALLS = 20_000
@@ -371,3 +374,31 @@ def test_no_file_of_the_vendors_holds_truth(dirty: County) -> None:
     """
     rows, same = dirty.one(numbers)
     assert rows > 500 and same <= 1
+
+
+# ---------------------------------------------------------------- the command
+
+
+def test_the_command_writes_files_folders_and_truth(tmp_path: Path) -> None:
+    said = CliRunner().invoke(
+        main, ["county", "--out", str(tmp_path), "--calls", "300", "--rate", "typo=0.5", "--dirt", "0"]
+    )
+    assert said.exit_code == 0, said.output
+    assert {path.name for path in tmp_path.iterdir()} == {"drop", "agencies", "truth"}
+    assert {path.name for path in (tmp_path / "agencies").iterdir()} == set(AGENCIES)
+    assert all(load_agency(tmp_path / "agencies" / agency).agency.is_fictional for agency in AGENCIES)
+    kinds = {kind for (kind,) in duckdb.sql(f"select distinct kind from '{tmp_path}/truth/dirt.parquet'").fetchall()}
+    assert kinds - {"duplicate", "merged", "reopened"} == {"typo"}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--rate", "typos=1"), "no parameter 'typos'"),
+        (("--rate", "typo=2"), "between 0 and 1"),
+        (("--dirt", "-1"), "dirt is"),
+    ],
+)
+def test_the_command_names_what_is_wrong(tmp_path: Path, words: tuple[str, ...], says: str) -> None:
+    said = CliRunner().invoke(main, ["county", "--out", str(tmp_path), *words])
+    assert said.exit_code == 1 and says in said.output
