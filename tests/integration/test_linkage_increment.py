@@ -79,11 +79,11 @@ def test_increments_with_new_changed_and_withdrawn_records_end_as_a_full_run(sma
         first = [n for n in range(RECORDS) if batches[n] == 0]
         second = [n for n in range(RECORDS) if batches[n] <= 1 and n not in gone]
         run(con, model, first)
-        run(con, model, second)
-        in_steps, methods = run(con, model, list(range(RECORDS))), links(con)
-        forget_people(con)
-        assert run(con, model, list(range(RECORDS))) == in_steps
-        assert links(con) == methods
+        in_steps = [(run(con, model, chosen), links(con)) for chosen in (second, list(range(RECORDS)))]
+        for chosen, (people, methods) in zip((second, list(range(RECORDS))), in_steps, strict=True):
+            forget_people(con)
+            assert run(con, model, chosen) == people
+            assert links(con) == methods
         (versions,) = con.execute("select count(*) from store.model").fetchone()
         assert versions <= 1, "the frozen model was used throughout"
 
