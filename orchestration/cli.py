@@ -466,6 +466,20 @@ _truth = click.option(
 )
 
 
+@main.command("truth")
+@_truth
+def hold_against_truth(truth) -> None:
+    """Hold the current release of a fictional county against its truth: effects, rates, costs, calls of contacts."""
+    from orchestration.county.compare import compare, print_compared
+    from orchestration.release.reader import NoRelease, open_release
+
+    try:
+        with open_release(_settings()) as con:
+            print_compared(compare(con, truth), _console())
+    except (NoRelease, FileNotFoundError) as error:
+        raise click.ClickException(str(error)) from error
+
+
 @linkage.command("run")
 @click.option(
     "--retrain", is_flag=True, help="Learn the model anew from what is there now; keys change where people do."
