@@ -1,5 +1,10 @@
 {# How far from its call a contact may lie. Wider than any shift: forms are dated late, and clocks differ. #}
 {% macro contact_earliest_seconds() -%} -1800 {%- endmacro %}
+{# A contact of which the day alone is known may be dated up to a day before its call. #}
+{% macro dated_contact_earliest_seconds() -%} -86400 {%- endmacro %}
+{% macro is_midnight(local_at) -%}
+    coalesce({{ seconds_between("date_trunc('day', " ~ local_at ~ ")", local_at) }} = 0, false)
+{%- endmacro %}
 {# A number that the form copies from CAD is believed up to a week after the call. #}
 {% macro numbered_contact_latest_seconds() -%} 604800 {%- endmacro %}
 {# Without a number, a contact takes place while the call is open; calls are seldom open for six hours. #}

@@ -21,7 +21,8 @@ weight as (
     from {{ ref('contact_incident_weight') }}
 ),
 
--- A mistyped number names another call: it counts only where the times allow it, or say nothing.
+-- A mistyped number names another call: it counts where the times allow it, and beat or call type does not deny it.
+-- A contact dated to midnight tells the day only.
 named as (
     select
         contact.agency_id,
@@ -30,7 +31,15 @@ named as (
         incident.incident_id,
         coalesce(
             {{ seconds_between('incident.received_at', 'coalesce(contact.occurred_at, contact.reported_at)') }}
-            between {{ contact_earliest_seconds() }} and {{ numbered_contact_latest_seconds() }},
+            between case
+                when {{ is_midnight('contact.occurred_local_at') }} then {{ dated_contact_earliest_seconds() }}
+                else {{ contact_earliest_seconds() }}
+            end and {{ numbered_contact_latest_seconds() }},
+            true
+        )
+        and coalesce(
+            contact.beat = incident.beat
+            or contact.call_type_initial_local = incident.call_type_initial_local,
             true
         ) as is_believed
     from contact
