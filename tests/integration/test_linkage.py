@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from orchestration.linkage.store import forget, open_store
 from tests.linkage_home import CALL, CONSENT, JAIL, VISIT, PeopleHome, person
 
 ANNA = {"born": "1980-02-03", "phone": "555-010-1234", "address": "12 North Main Street, Apt 4"}
@@ -237,3 +238,17 @@ def test_the_store_is_for_its_owner_alone_and_holds_no_values(home):
     assert path.parent.stat().st_mode & 0o777 == 0o700
     for table in ("assignment", "event", "person", "edge", "run"):
         assert "SAMPLE" not in str(home.stored(f"select * from {table}")).upper()
+
+
+def test_forgetting_a_record_erases_it_from_the_store_and_leaves_the_others(home):
+    home.forms([{"form": f, **person("Anna", "Sample", **ANNA)} for f in ("F1", "F2")])
+    home.take_in("elm", "visits_1.csv", VISIT, [visit("V1", basis="hipaa_treatment")])
+    home.link()
+    with open_store(home.settings) as con:
+        forget(con, ["contact/subject/maple:F1"])
+    for table in ("assignment", "event"):
+        assert home.stored(f"select count(*) from {table} where record_id like '%F1'") == [(0,)]
+        assert home.stored(f"select count(*) from {table} where record_id like '%F2'") == [(2,)], "one for each zone"
+    keys = home.keys()
+    home.link(force=True)
+    assert home.keys()["F2"] == keys["F2"]
