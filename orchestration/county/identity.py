@@ -16,8 +16,9 @@ NAME = ("typo", "nickname", "swapped_name")
 SURNAME = ("old_surname", "surname_part")
 BIRTH = ("missing_birth_date", "wrong_birth_date")
 PHONE = ("missing_phone", "wrong_phone")
+CALLING = ("number_not_sent", "wrong_phone")  # who calls is not asked for a number: it comes with the call
 ADDRESS = ("missing_address", "abbreviated_address", "old_address")
-KINDS = (*NAME, *SURNAME, *BIRTH, *PHONE, *ADDRESS, "john_doe", "second_number")
+KINDS = (*NAME, *SURNAME, *BIRTH, *PHONE, CALLING[0], *ADDRESS, "john_doe", "second_number")
 
 
 def _places(p: Parameters, draw: str, kinds: tuple[str, ...], custodian: str) -> str:
@@ -45,6 +46,7 @@ def _possible(kind: str) -> str:
         "missing_address": "address is not null",
         "abbreviated_address": "address is not null",
         "missing_phone": "phone is not null",
+        "number_not_sent": "phone is not null",
         "wrong_phone": "phone is not null",
     }.get(kind, "true")
 
@@ -85,7 +87,7 @@ select *,
             then make_date(year(birth_date), day(birth_date), month(birth_date))
         when q6 % 3 = 1 then cast(birth_date + interval 1 year as date)
         else birth_date + 1 + cast(q6 % 9 as integer) end as w_birth,
-    case when is_anonymous or phone_kind = 'missing_phone' then null
+    case when is_anonymous or phone_kind in ('missing_phone', 'number_not_sent') then null
         when phone_kind = 'wrong_phone' then substr(phone, 1, 11) || cast((cast(substr(phone, 12, 1) as integer) + 1) % 10
             as varchar) else phone end as w_phone,
     case when is_anonymous or address_kind = 'missing_address' then null
@@ -101,7 +103,7 @@ from (
     select *, case when {known} then {_places(p, "q1", NAME, custodian)} end as name_kind,
         case when {known} then {_places(p, "q7", SURNAME, custodian)} end as surname_kind,
         case when {known} then {"null" if custodian in NAME_AND_PHONE else _places(p, "q2", BIRTH, custodian)} end as birth_kind,
-        case when {known} then {_places(p, "q3", PHONE, custodian)} end as phone_kind,
+        case when {known} then {_places(p, "q3", CALLING if custodian in NAME_AND_PHONE else PHONE, custodian)} end as phone_kind,
         case when {known} then {"null" if custodian in NAME_AND_PHONE else _places(p, "q4", ADDRESS, custodian)} end as address_kind,
         {known} and {str(custodian not in NAME_AND_PHONE).lower()} and q5 >= {WHOLE} - {p.below("second_number", f"quality.{custodian}")} as has_second
     from (
