@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import duckdb
 
 from orchestration.engine import connect, text
 from orchestration.layers.dbt import DbtProject, Model, versions
-from orchestration.layers.fingerprint import WHOLE, digest, expected
+from orchestration.layers.fingerprint import MONTHS, WHOLE, digest, expected
 from orchestration.layers.input import create_input_views, input_agencies, load_state, open_months
 from orchestration.layers.ledger import EVERY_AGENCY, Ledger, new_write_id
 from orchestration.layers.links import LINK_GATE, link_digests, link_files, links_are_open
@@ -169,19 +170,34 @@ class Warehouse:
         return found
 
     def may_build(self) -> set[str]:
-        """Models that a run may have to build or judge: stale ones, those that are if the unjudged input passes,
-        and all of a layer whose gate is closed."""
+        """Models that a run may have to build or judge; empty if there is none.
+
+        Stale ones, those that are if the unjudged input passes, all of a layer whose gate is closed; and of each
+        layer one that keeps the layers in order.
+        """
         found = {t for wanted in (None, self._wanted_if_open()) for ps in self.stale(wanted).values() for t, _ in ps}
         months = {*self.wanted(), *self._wanted_if_open(), WHOLE}
         for layer in DBT_LAYERS:
-            made = self.ledger.fingerprints(layer)
-            is_closed = not months <= self.open_gates(layer)
-            found |= {
-                m.name
-                for m in self.project.layer(layer)
-                if is_closed
-                or (m.materialized == "view" and made.get((VIEW + m.name, EVERY_AGENCY, WHOLE)) != m.digest)
-            }
+            made, is_closed = self.ledger.fingerprints(layer), not months <= self.open_gates(layer)
+            for model in self.project.layer(layer):
+                is_old_view = model.materialized == "view" and _view_made(made, model) != model.digest
+                if is_closed or is_old_view:
+                    found.add(model.name)
+        return found | self._ties() if found else found
+
+    def _ties(self) -> set[str]:
+        """Models by which Dagster sees that each layer waits for the gate of the one before, whatever else is chosen.
+
+        The staging table of all agencies' months waits for all input; then a table and a reader of it, layer by layer.
+        """
+        models = self.project.models
+        found = {m.name for m in self.project.layer("staging") if MONTHS in m.inputs}
+        for before, layer in pairwise(DBT_LAYERS):
+            read = ((p, m) for m in self.project.layer(layer) for p in m.parents if p in models)
+            parent, reader = next(
+                (p, m) for p, m in read if models[p].layer == before and models[p].materialized != "view"
+            )
+            found |= {models[parent].name, reader.name}
         return found
 
     def readers_of(self, table: str) -> set[str]:
@@ -350,6 +366,11 @@ def _project(settings: Settings) -> DbtProject:
     if kept is None or kept.digest != fresh.digest:
         kept = _projects[settings] = fresh
     return kept
+
+
+def _view_made(made: dict[tuple[str, str, str], str], view: Model) -> str | None:
+    """The digest of the code that a view was last made with."""
+    return made.get((VIEW + view.name, EVERY_AGENCY, WHOLE))
 
 
 def selection(layer: str) -> str:
