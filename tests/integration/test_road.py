@@ -363,6 +363,43 @@ judge_layer(w, "staging", ["2024-01"])
     assert gate_states(fresh, "staging")["*", "2024-01"] == "open"
 
 
+def test_tables_that_were_not_written_are_not_asked_again_and_the_findings_are_those_of_asking_all(fresh, monkeypatch):
+    import expectations
+
+    later = {"form": "n", "occurred": "2024-02-07 10:00:00", "force": "N", "disposition": "no_action"}
+    fresh.drop("birch", "forms_20240301.csv", table(BIRCH, [later]))
+    asked, whole = {}, expectations.judge
+
+    def noted(layer, *given):
+        results = whole(layer, *given)
+        asked.setdefault(layer, set()).update(r.table for r in results)
+        return results
+
+    monkeypatch.setattr(expectations, "judge", noted)
+    assert fresh.run().success
+    assert {"stg_contact", "stg_contact_disposition"} <= asked["staging"]
+    assert not {"stg_unit_response", "stg_jail_booking", "stg_agency"} & asked["staging"]
+    assert "dim_date" not in asked["marts"]
+    ledger, warehouse = Ledger(fresh.settings.home), fresh.warehouse
+    # A contact's checks read the call's table: whatever they compare is the same as if all had been asked.
+    for layer in DBT_LAYERS:
+        found = in_order(ledger.findings(layer))
+        ledger_without_judgments(fresh)
+        assert all(gates_module.judge_layer(warehouse, layer, warehouse.window(layer, ["2024-02"])).values())
+        assert in_order(ledger.findings(layer)) == found
+
+
+def in_order(findings: dict) -> dict:
+    return {key: sorted(found, key=lambda f: (f.check_id, f.about)) for key, found in findings.items()}
+
+
+def ledger_without_judgments(home: Home) -> None:
+    import sqlite3
+
+    with sqlite3.connect(home.settings.home / "ledger" / "ledger.sqlite") as con:
+        con.execute("delete from judged")
+
+
 def test_a_crashing_check_is_an_error_and_keeps_the_gate_closed(fresh, monkeypatch):
     import expectations
 
