@@ -143,7 +143,7 @@ def add_traits(con: duckdb.DuckDBPyConnection, model: Model, profiles: str, into
         create or replace temp table {into} as
         with firsts as (select value, uses, frequency from term_frequency where term_column = 'first_name'),
         lasts as (select value, frequency from term_frequency where term_column = 'last_name'),
-        rare as (select min(frequency) / 2 as share from term_frequency where term_column = 'last_name'),
+        rare as (select min(frequency / uses) as share from term_frequency where term_column = 'last_name'),
         weighed as (
             select profiles.*, coalesce(
                     coalesce(swapped_first.frequency, rare.share) * coalesce(swapped_last.frequency, rare.share)
@@ -192,10 +192,13 @@ def add_traits(con: duckdb.DuckDBPyConnection, model: Model, profiles: str, into
 
 
 def count_terms(con: duckdb.DuckDBPyConnection, model: Model, profiles: str) -> None:
-    """Makes table `term_frequency` (term_column, value, uses, frequency) of the profiles."""
+    """Makes table `term_frequency` (term_column, value, uses, frequency) of the profiles.
+
+    A value of one profile alone is left out, so that the frozen model keeps nobody's own phone or address.
+    """
     selects = " union all ".join(
         f"select {text(c)} as term_column, {c} as value, count(*) as uses, count(*) / sum(count(*)) over () as frequency"
-        f" from {profiles} where {c} is not null group by {c}"
+        f" from {profiles} where {c} is not null group by {c} qualify uses > 1"
         for c in model.term_columns
     )
     con.execute(f"create or replace temp table term_frequency as {selects}")
@@ -261,12 +264,12 @@ def _linker(con: duckdb.DuckDBPyConnection, model: Model, frozen: Frozen, profil
     api = DuckDBAPI(con)
     linker = Linker(api.register(profiles), splink_settings(model, frozen), log_level=None, validate_settings=False)
     for column in () if frozen.is_stated else model.term_columns:
-        # A value that training did not see is as rare as the rarest that it saw.
+        # A value that training did not see is as rare as one that it saw once.
         con.execute(
             f"""
             create or replace temp table frequency_of_{column} as
-            with seen as (select value, frequency from term_frequency where term_column = {text(column)})
-            select distinct {column}, coalesce(seen.frequency, (select min(frequency) from seen), 1) as tf_{column}
+            with seen as (select value, frequency, uses from term_frequency where term_column = {text(column)})
+            select distinct {column}, coalesce(seen.frequency, (select min(frequency / uses) from seen), 1) as tf_{column}
             from {profiles} as profiles left join seen on seen.value = profiles.{column} where {column} is not null
             """
         )

@@ -10,7 +10,8 @@
 - run (run, zone, date): the builds of a zone that changed something
 - secret (salt): what profile ids are salted with
 
-No name, birth date, phone or address stands in it but for the values of `term_frequency` and the keys of `hot_key`.
+No name, birth date, phone or address stands in it but for values and keys that several profiles had, in
+`term_frequency` and `hot_key`.
 """
 
 from __future__ import annotations

@@ -252,3 +252,17 @@ def test_forgetting_a_record_erases_it_from_the_store_and_leaves_the_others(home
     keys = home.keys()
     home.link(force=True)
     assert home.keys()["F2"] == keys["F2"]
+
+
+def test_a_name_that_was_never_seen_is_a_typing_error_of_a_common_one(home):
+    """Twelve people are called Michael, so the name is in use; Mchael is not."""
+    home.forms(
+        [
+            {"form": f"F{i}", **person("Michael", f"Sample{chr(97 + i)}", "", f"555-010-10{i:02d}", f"{i} Oak Ave")}
+            for i in range(12)
+        ]
+    )
+    home.link()
+    home.forms([{"form": "X", **person("Mchael", "Samplea", "", "555-010-1000", "0 Oak Ave")}], "forms_2.csv")
+    home.link()
+    assert home.keys()["X"] == home.keys()["F0"]
