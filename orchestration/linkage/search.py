@@ -7,8 +7,9 @@ words the same way, upper case without accents, so that spelling, commas and quo
 So that short common words do not count: of names, first and last name side by side, either way round, are a find
 anywhere. A single name counts only where it is all that a cell of a table holds, has at least four letters, is no word
 of the project's own seeds, and the column holds at least three different ones: a column of the code `unknown` or of
-beats is none, a column of last names is. A birth date counts only as a whole day before the first day of the records,
-in one of three spellings; a phone as its ten digits in a row of their own; an address as its words one after the other.
+beats is none, a column of last names is. A birth date counts only where it lies eighteen years before the first month
+of the records (later days stand in calendars), in one of three spellings; a phone as its ten digits in a row of their
+own; an address as its words one after the other.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from orchestration.settings import Settings
 LONGEST = 6  # words of the longest needle that is looked for
 SINGLE_NAMES = 3  # so many different single names make a column of names
 CHUNK = 4_000_000  # bytes of a file that are searched at a time
+LINE = 1_000  # letters of a line that are cut into words at a time
+OVERLAP = 200  # what a cut would part: longer than any identifier
 Say = Callable[[str], None]
 
 
@@ -58,7 +61,7 @@ def load_needles(con: duckdb.DuckDBPyConnection, truth: Path) -> None:
     parts += [f"select 'single_name', {c} from {person}" for c in ("first_name", *lasts)]
     parts += [
         f"select 'birth_date', strftime(try_cast(birth_date as date), {text(f)}) from {person}"
-        f" where try_cast(birth_date as date) < date '{seeds}-01'"
+        f" where try_cast(birth_date as date) < date '{seeds}-01' - interval 18 year"
         for f in ("%Y-%m-%d", "%m/%d/%Y", "%Y%m%d")
     ]
     parts.append(f"select 'phone', regexp_replace(phone, '[^0-9]', '', 'g') from {person} where length(phone) >= 10")
@@ -128,10 +131,14 @@ def _columns(con: duckdb.DuckDBPyConnection, relation: str) -> Iterable[str]:
 
 
 def search_relation(con: duckdb.DuckDBPyConnection, place: str, relation: str) -> list[Find]:
-    """Finds in every column of a table, view or table function."""
+    """Finds in every column of a table, view or table function; the whole table is looked at first."""
+    columns = list(_columns(con, relation))
+    cells = ", ".join(f"cast({name(c)} as varchar)" for c in columns)
+    if not columns or not _search(con, place, f"select unnest([{cells}]) as value from {relation}", True):
+        return []
     return [
         find
-        for column in _columns(con, relation)
+        for column in columns
         for find in _search(
             con, f"{place}.{column}", f"select cast({name(column)} as varchar) as value from {relation}", True
         )
@@ -154,32 +161,38 @@ def search_database(con: duckdb.DuckDBPyConnection, path: Path) -> list[Find]:
         con.execute("detach searched")
 
 
+def _pieces(printable: str) -> Iterable[str]:
+    """The lines of a text; long ones, such as a whole JSON file, in overlapping pieces."""
+    for line in printable.split("\n"):
+        for start in range(0, max(len(line), 1), LINE):
+            yield line[max(start - OVERLAP, 0) : start + LINE]
+
+
 def search_file(con: duckdb.DuckDBPyConnection, path: Path) -> list[Find]:
-    """Finds in one file: a DuckDB database, a Parquet file, or anything else by its bytes."""
+    """Finds in one file: a DuckDB database, or anything else by its bytes."""
     if path.suffix == ".duckdb":
         return search_database(con, path)
-    if path.suffix == ".parquet":
-        return search_relation(con, str(path), f"read_parquet({text(str(path))}, hive_partitioning = false)")
     found: dict[str, int] = {}
     with path.open("rb") as file:
         kept = b""
         while block := file.read(CHUNK):
-            printable = re.sub(rb"[\x00-\x1f\x7f]+", b"\n", kept + block).decode("utf-8", "replace").split("\n")
-            con.register("lines", pyarrow.table({"value": printable}))
+            printable = re.sub(rb"[\x00-\x1f\x7f]+", b"\n", kept + block).decode("utf-8", "replace")
+            con.register("lines", pyarrow.table({"value": list(_pieces(printable))}))
             for find in _search(con, str(path), "select value from lines", False):
                 found[find.kind] = max(found.get(find.kind, 0), find.different)
             con.unregister("lines")
-            kept = block[-200:]  # what a cut between two blocks would part
+            kept = block[-OVERLAP:]
     return [Find(str(path), kind, different) for kind, different in found.items()]
 
 
 def places(settings: Settings) -> list[Path]:
     """What leaves the identity store: the warehouse, input, ledger, releases, logs and Dagster's own storage.
 
-    Not landing, identity and results, which hold persons by design and are closed to others.
+    Not landing, identity and results, which hold persons by design and are closed to others; and not dbt, which holds
+    the parsed project alone.
     """
     roots = (settings.warehouse, settings.input, settings.home / "ledger", settings.releases, settings.logs,
-             settings.dagster_home, settings.home / "requests", settings.home / "dbt")  # fmt: skip
+             settings.dagster_home, settings.home / "requests")  # fmt: skip
     return [
         path
         for root in roots
@@ -197,4 +210,22 @@ def search_home(settings: Settings, truth: Path, say: Say = lambda _: None) -> l
         (count,) = con.execute("select count(*) from needle").fetchone()
         files = places(settings)
         say(f"{count:,} identifiers are looked for in {len(files):,} files")
-        return [find for path in files for find in search_file(con, path)]
+        tables: dict[Path, list[Path]] = {}  # Parquet files of one table are read together
+        for path in files:
+            if path.suffix == ".parquet":
+                tables.setdefault(_table_of(settings, path), []).append(path)
+        found = [find for table, paths in tables.items() for find in search_parquet(con, str(table), paths)]
+        return found + [f for path in files if path.suffix != ".parquet" for f in search_file(con, path)]
+
+
+def search_parquet(con: duckdb.DuckDBPyConnection, place: str, paths: list[Path]) -> list[Find]:
+    """Finds in the Parquet files of one table."""
+    listed = ", ".join(text(str(p)) for p in paths)
+    return search_relation(con, place, f"read_parquet([{listed}], hive_partitioning = false, union_by_name = true)")
+
+
+def _table_of(settings: Settings, path: Path) -> Path:
+    """The folder of an input table, whose files are partitions; else the file itself."""
+    if path.is_relative_to(settings.input):
+        return settings.input / path.relative_to(settings.input).parts[0]
+    return path

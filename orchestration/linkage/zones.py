@@ -55,7 +55,8 @@ def consents(
                 and coalesce(expires_date >= $as_of, true) and coalesce(revoked_date > $as_of, true) as is_in_force,
             coalesce(revoked_date <= $as_of, false) or consent_status_code in {_listed(care["refused_status"])} as is_refused
         from said
-        where is_linkage or (not is_given and consent_scope_codes in ('not_recorded', 'unknown', 'not_applicable'))
+        -- who refuses or takes back one use of the records is not linked on another ground
+        where is_linkage or not is_given or revoked_date <= $as_of
         """,
         {"as_of": as_of},
     )

@@ -17,7 +17,7 @@ from orchestration.settings import PROJECT, Settings
 def clean(tmp_path_factory) -> tuple[Settings, object]:
     """A home after one run over a county without dirt, and the folder of its truth."""
     root = tmp_path_factory.mktemp("county")
-    write_county(root / "drop", calls=12_000, months=4, seed=11, threads=2, truth_folder=root / "truth", dirt=0)
+    write_county(root / "drop", calls=6_000, months=2, seed=11, threads=2, truth_folder=root / "truth", dirt=0)
     settings = Settings(home=root / "home", agency_paths=(PROJECT / "agencies",), threads=2, memory_limit="4GB")
     outcome = run_road(settings, drop=root / "drop")
     assert outcome.success, outcome
