@@ -127,6 +127,18 @@ def judge_rows(bench: Bench) -> None:
     require_open(judge_input(bench.warehouse, AGENCY, bench.landed))
 
 
+def link(bench: Bench) -> None:
+    from orchestration.layers.linkage import build_links
+
+    build_links(bench.settings(), bench.warehouse.ledger)
+
+
+def judge_linked(bench: Bench) -> None:
+    from orchestration.layers.linkage import judge_links
+
+    require_open({"links": judge_links(bench.settings(), bench.warehouse.ledger)})
+
+
 def build(layer: str) -> Callable[[Bench], None]:
     return lambda bench: bench.warehouse.build(layer, bench.landed)
 
@@ -192,6 +204,8 @@ ROAD: dict[str, tuple[Callable[[Bench], None], Callable[[Bench], None]]] = {
     "landing": (prepare_input, land),
     "input": (prepare_input, read),
     "gate input": (prepare_gate, judge_rows),
+    "linkage": (prepare_gate, link),
+    "gate linkage": (prepare_gate, judge_linked),
     "staging": (prepare_dbt, build("staging")),
     "gate staging": (prepare_gate, judge("staging")),
     "marts": (prepare_dbt, build("marts")),

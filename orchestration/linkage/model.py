@@ -287,6 +287,8 @@ def train(con: duckdb.DuckDBPyConnection, model: Model, profiles: str, version: 
     start = stated(model, version, count)
     if count < model.said["smallest_training"]:
         return start
+    from splink.internals.exceptions import EMTrainingException
+
     logging.getLogger("splink").setLevel(logging.ERROR)
     linker, api = _linker(con, model, replace(start, is_stated=False), profiles)
     limits = model.said["max_pairs"]
@@ -295,8 +297,9 @@ def train(con: duckdb.DuckDBPyConnection, model: Model, profiles: str, version: 
     )
     linker.training.estimate_u_using_random_sampling(max_pairs=limits["u"], seed=1, min_count_per_level=None)
     for rule in model.said["training"]:
-        # Records without a single error drive its share to nothing, which Splink refuses: that rule teaches nothing.
-        with suppress(ValueError):
+        # A rule teaches nothing where no pair meets it (calls alone have no birth dates), or where pairs without a
+        # single error drive its share to nothing, which Splink refuses.
+        with suppress(ValueError, EMTrainingException):
             linker.training.estimate_parameters_using_expectation_maximisation(rule, max_pairs=limits["em"])
     learned = linker.misc.save_model_to_json()
     api.delete_tables_created_by_splink_from_db()

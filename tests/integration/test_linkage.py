@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
+from orchestration.agencies import load_agency
+from orchestration.county import write_county
+from orchestration.landing import land_drop
+from orchestration.layers.input import build_input
+from orchestration.layers.ledger import Ledger
+from orchestration.linkage.people import link_people
 from orchestration.linkage.store import forget, open_store
+from orchestration.settings import PROJECT, Settings
 from tests.linkage_home import CALL, CONSENT, JAIL, VISIT, PeopleHome, person
 
 ANNA = {"born": "1980-02-03", "phone": "555-010-1234", "address": "12 North Main Street, Apt 4"}
@@ -266,3 +275,16 @@ def test_a_name_that_was_never_seen_is_a_typing_error_of_a_common_one(home):
     home.forms([{"form": "X", **person("Mchael", "Samplea", "", "555-010-1000", "0 Oak Ave")}], "forms_2.csv")
     home.link()
     assert home.keys()["X"] == home.keys()["F0"]
+
+
+def test_calls_alone_teach_the_model_what_they_can(tmp_path):
+    """Callers leave names and telephones and no birth date: enough to train on, though not on every rule."""
+    write_county(tmp_path / "drop", calls=8_000, months=1, feeds=("cad",), threads=2)
+    settings = Settings(home=tmp_path / "home", agency_paths=(PROJECT / "agencies",), threads=2, memory_limit="4GB")
+    settings.ensure_home()
+    agency = load_agency(PROJECT / "agencies" / "cedar_county")
+    land_drop(settings, agency, tmp_path / "drop" / "cedar_county")
+    build_input(settings, agency, Ledger(settings.home))
+    linked = link_people(settings, date(2026, 1, 1)).zones["justice"]
+    assert linked["profiles"] > 3000  # from here on the model is trained
+    assert 0 < linked["people"] < linked["profiles"]
