@@ -65,6 +65,24 @@ def expected(
     return out
 
 
+def reach(models: Mapping[str, Model]) -> dict[str, tuple[int, int]]:
+    """How far a changed month of input reaches into each model: {unique id: (months before, months after)}.
+
+    What one model reads of its neighbors adds to what its parents read of theirs; a view's neighbors are its own.
+    models: parents first.
+    """
+    found: dict[str, tuple[int, int]] = {}
+    for unique_id, model in models.items():
+        back = ahead = 0
+        for parent in model.parents:
+            behind, before = found.get(parent, (0, 0))
+            is_view = parent in models and models[parent].materialized == "view"
+            back = max(back, behind + (0 if is_view else model.lookahead))
+            ahead = max(ahead, before + (0 if is_view else model.lookback))
+        found[unique_id] = (back, ahead)
+    return found
+
+
 def _table(unique_id: str) -> str:
     """The table of a source in schema input; empty for anything else."""
     return (

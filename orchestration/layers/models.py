@@ -15,7 +15,7 @@ import duckdb
 
 from orchestration.engine import connect, text
 from orchestration.layers.dbt import DbtProject, Model, versions
-from orchestration.layers.fingerprint import MONTHS, WHOLE, digest, expected
+from orchestration.layers.fingerprint import MONTHS, WHOLE, digest, expected, reach
 from orchestration.layers.input import create_input_views, input_agencies, load_state, open_months
 from orchestration.layers.ledger import EVERY_AGENCY, Ledger, new_write_id
 from orchestration.layers.links import LINK_GATE, link_digests, link_files, links_are_open
@@ -214,12 +214,14 @@ class Warehouse:
 
     def window(self, layer: str, requested: Iterable[str]) -> set[str]:
         """Months that the layer writes when these are asked for: they, and existing months that read them."""
-        models = [m for m in self.project.models.values() if DBT_LAYERS.index(m.layer) <= DBT_LAYERS.index(layer)]
         months = {m for m in requested if m != WHOLE}
         existing = {*self.wanted(), *(m for _, m in self.write_ids())} - {WHOLE}
-        back = max((m.lookahead for m in models), default=0)
-        ahead = max((m.lookback for m in models), default=0)
+        reached = [r for m, r in reach(self.project.models).items() if self._is_up_to(layer, m)]
+        back, ahead = (max((r[i] for r in reached), default=0) for i in (0, 1))
         return widen(months, back, ahead) & existing
+
+    def _is_up_to(self, layer: str, unique_id: str) -> bool:
+        return DBT_LAYERS.index(self.project.models[unique_id].layer) <= DBT_LAYERS.index(layer)
 
     def reads(self, layer: str, months: Iterable[str]) -> set[str]:
         """Months of the layer before that the layer reads to write these."""

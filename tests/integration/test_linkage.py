@@ -279,7 +279,7 @@ def test_a_name_that_was_never_seen_is_a_typing_error_of_a_common_one(home):
 
 def test_calls_alone_teach_the_model_what_they_can(tmp_path):
     """Callers leave names and telephones and no birth date: enough to train on, though not on every rule."""
-    write_county(tmp_path / "drop", calls=8_000, months=1, feeds=("cad",), threads=2)
+    write_county(tmp_path / "drop", calls=24_000, months=1, feeds=("cad",), threads=2)
     settings = Settings(home=tmp_path / "home", agency_paths=(PROJECT / "agencies",), threads=2, memory_limit="4GB")
     settings.ensure_home()
     agency = load_agency(PROJECT / "agencies" / "cedar_county")
