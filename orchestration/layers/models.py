@@ -216,6 +216,8 @@ class Warehouse:
         """Months that the layer writes when these are asked for: they, and existing months that read them."""
         months = {m for m in requested if m != WHOLE}
         existing = {*self.wanted(), *(m for _, m in self.write_ids())} - {WHOLE}
+        if layer != "staging":  # a month that the layer before never wrote has a turn of its own
+            existing &= {m for kind, m in self.write_ids() if kind == UPSTREAM[layer]} | months
         reached = [r for m, r in reach(self.project.models).items() if self._is_up_to(layer, m)]
         back, ahead = (max((r[i] for r in reached), default=0) for i in (0, 1))
         return widen(months, back, ahead) & existing
