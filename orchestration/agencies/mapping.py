@@ -562,7 +562,7 @@ class _Compiler:
         return out
 
     def _field_columns(self, m: _Mapped) -> list[str]:
-        """Select items of one field; a field that the agency does not map is null or not_recorded."""
+        """Select items of one field."""
         field, stem, value = m.field, m.field.stem, f"dated.{m.name}"
         is_withheld = f"_withheld__{m.name}" if m.withheld_columns else "false"
         if not m.mapping and m.name in NARRATIVE_FIELDS and self.reads_narrative:
@@ -572,14 +572,12 @@ class _Compiler:
                 if m.name == "narrative_bh"
                 else [f"{kinds} as narrative_bh_kind_codes", "cast(null as varchar) as narrative_bh_kind_local"]
             )
+        if not m.mapping:
+            return [f"cast({c.unfilled} as {c.type}) as {c.name}" for c in field.columns()]
         if field.kind == "answer":
-            if not m.mapping:
-                return [f"'not_recorded' as {m.name}"]
             answer = f"when {value} is null then 'not_recorded' else _answer__{m.name}.code"
             return [f"case when {is_withheld} then 'withheld' {answer} end as {m.name}"]
         if field.kind in ("code", "codes"):
-            if not m.mapping:
-                return [f"'not_recorded' as {m.name}", f"cast(null as varchar) as {stem}_local"]
             missing = f"case when {is_withheld} then 'withheld' when {value} is null then 'not_recorded' else"
             if field.kind == "code":
                 found = f"coalesce(_code__{m.name}.standard_code, {_by_pattern(self.agency, field.code_list, value)}, 'other')"
@@ -590,8 +588,6 @@ class _Compiler:
                 )
                 found = f"array_to_string(list_sort(list_distinct(list_transform({parts}, {item}))), '|')"
             return [f"{missing} {found} end as {m.name}", f"{value} as {stem}_local"]
-        if not m.mapping:
-            return [f"cast(null as {c.type}) as {c.name}" for c in field.columns()]
         if field.kind == "timestamp":
             local = f"_sent__{stem}" if m in self.one_date[1:] else f"_local__{stem}"
             # The text is kept only where the local clock does not already print it.

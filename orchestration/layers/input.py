@@ -152,17 +152,20 @@ def _write_entity(
     agency: Agency,
     entity: Entity,
     landed: LandedFile,
-    mapped: Iterable[str],
+    mapped: set[str],
     sql: str,
     identity_sql: str,
     incoming: Path,
 ) -> dict:
     """Writes the rows of one entity by month, and their identity, to `incoming`; fills table `rejected`.
 
+    mapped: fields that the mapping fills; columns of the others are not written.
+
     Returns {landed rows this applies to, rejected, months: {month: rows}}.
     """
     stem = landed.sha256[:16]
-    columns = ", ".join(c.name for c in entity.columns if c.name not in ("agency_id", "month"))
+    left_out = {"agency_id", "month"} | {c.name for f in entity.fields if f.name not in mapped for c in f.columns()}
+    columns = ", ".join(c.name for c in entity.columns if c.name not in left_out)
     rows = incoming / "input" / entity.name / f"agency_id={agency.id}"
     rows.mkdir(parents=True)
     con.execute(
@@ -267,7 +270,7 @@ def _read_file(
             sql = compile_entity(*compiled, layout=feed)
             identity_sql = compile_entity(*compiled, only=entity.identity_fields, layout=feed)
             try:
-                written = _write_entity(con, agency, entity, landed, mapping.fields, sql, identity_sql, incoming)
+                written = _write_entity(con, agency, entity, landed, filled(mapping), sql, identity_sql, incoming)
                 pieces = rows_landed
                 if mapping.each or mapping.group:
                     sql = pieces_sql(agency, landed.feed, entity_name, feed)
@@ -350,9 +353,14 @@ def superseded_file(settings: Settings, entity: str, agency_id: str) -> Path:
     return settings.input / "superseded" / entity / f"{agency_id}.parquet"
 
 
-def _all_versions(files: list[str]) -> str:
+def _all_versions(entity: Entity, files: list[str]) -> str:
+    """SQL of the rows of an entity's files. A column that a file does not have is null in its rows."""
+    empty = ", ".join(f"cast(null as {c.type}) as {c.name}" for c in entity.columns)
     listed = ", ".join(text(f) for f in files)
-    return f"select * from read_parquet([{listed}], hive_partitioning = true, hive_types_autocast = false, union_by_name = true)"
+    return (
+        f"select {empty}, cast(null as varchar) as source_version where false union all by name select * from"
+        f" read_parquet([{listed}], hive_partitioning = true, hive_types_autocast = false, union_by_name = true)"
+    )
 
 
 def _resolve_entity(
@@ -369,12 +377,12 @@ def _resolve_entity(
     con.execute("create or replace temp table landed_order (source_file varchar, seq integer, is_many boolean)")
     con.executemany("insert into landed_order values (?, ?, ?)", [(s, n, s in many) for s, n in order.items()])
     own, group = entity.id, entity.group_id
-    con.execute(f"create or replace temp view input_rows as {_all_versions(files)}")
+    con.execute(f"create or replace temp view input_rows as {_all_versions(entity, files)}")
     # A child's rows go with its parent's: the file that last told of the parent tells which children there are.
     parents = entity_files(settings, entity.parent, agency.id) if entity.parent else []
     told = f"select {group} as _group, source_file, source_version from input_rows"
     if parents:
-        told += f" union all select {group}, source_file, source_version from ({_all_versions(parents)})"
+        told += f" union all select {group}, source_file, source_version from ({_all_versions(load_standard()[entity.parent], parents)})"
     several = (
         f"select {own} as _group from input_rows group by {own} having count(*) > 1"
         if own == group
@@ -629,16 +637,14 @@ def create_input_views(con: duckdb.DuckDBPyConnection, settings: Settings, pairs
     con.execute("create schema if not exists input")
     for entity in mapped_entities():
         files = [f for agency_id, month in pairs for f in entity_files(settings, entity.name, agency_id, month)]
-        columns = ", ".join(c.name for c in entity.columns)
         if not files:
             empty = ", ".join(f"cast(null as {c.type}) as {c.name}" for c in entity.columns)
             con.execute(f"create or replace view input.{entity.name} as select {empty} where false")
             continue
-        listed = ", ".join(text(f) for f in files)
-        sql = (
-            f"select {columns} from read_parquet([{listed}], hive_partitioning = true, hive_types_autocast = false,"
-            " union_by_name = true) as input_rows"
+        columns = ", ".join(
+            c.name if c.unfilled == "null" else f"coalesce({c.name}, {c.unfilled}) as {c.name}" for c in entity.columns
         )
+        sql = f"select {columns} from ({_all_versions(entity, files)}) as input_rows"
         replaced = [superseded_file(settings, entity.name, a) for a in sorted({a for a, _ in pairs})]
         replaced = [text(str(p)) for p in replaced if p.exists() and _rows_in(con, p)]
         if replaced:

@@ -21,10 +21,11 @@ SUFFIXES = {"timestamp": "_at", "date": "_date", "code": "_code", "codes": "_cod
 
 @dataclass(frozen=True)
 class Column:
-    """One column of an input table: its name and DuckDB type."""
+    """One column of an input table: its name, its DuckDB type, and its SQL where no agency fills its field."""
 
     name: str
     type: str
+    unfilled: str = "null"
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,9 @@ class Field:
         if self.kind == "date":
             return [Column(self.name, "date"), Column(f"{self.stem}_raw", "varchar")]
         if self.kind in ("code", "codes"):
-            return [Column(self.name, "varchar"), Column(f"{self.stem}_local", "varchar")]
+            return [Column(self.name, "varchar", "'not_recorded'"), Column(f"{self.stem}_local", "varchar")]
+        if self.kind == "answer":
+            return [Column(self.name, self.physical_type, "'not_recorded'")]
         if self.kind == "number" and self.refers_to:
             return [Column(self.name, "varchar"), Column(f"{self.stem}_id", "varchar")]
         return [Column(self.name, self.physical_type)]
