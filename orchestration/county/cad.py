@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from orchestration.county import identity
 from orchestration.county.calls import EXPLICIT, SENSITIVE, UNMAPPED_TYPE
 from orchestration.county.identity import upper_name
 from orchestration.county.parameters import WHOLE, Parameters, lookup_sql
+from orchestration.county.people import People
 from orchestration.county.period import DAY, Period
 from orchestration.county.programs import BY_KEY
 
 
 def marked_sql(period: Period, p: Parameters) -> str:
-    """``calls`` with their callers as written (``callers``), and the dirt of the event's row."""
+    """``calls``, which have their callers as written, with the dirt of the event's row."""
     sensitive = ", ".join(f"'{code}'" for code in SENSITIVE)
     begin, end = period.corrected
     misdated = (
         f"s >= {begin - DAY} and s < {begin} and u_late < {p.below('wrong_date')}" if begin > period.begin else "false"
     )
     return f"""
-with flagged as (
-    select c.*, u_redact < {p.below("redacted_any")}
+select *, u_redact < {p.below("redacted_any")}
             or (type_open in ({sensitive}) and u_redact < {p.below("redacted_sensitive")}) as is_redacted,
         u_pad < {p.below("padded_beat")} as is_padded,
         u_double < {p.below("doubled_row")} as is_doubled,
@@ -26,14 +31,16 @@ with flagged as (
         u_asked >= {WHOLE - p.below("placeholder")} as is_placeholder,
         s >= {begin} and s < {end} as is_fixed, {misdated} as is_misdated,
         s >= {begin} and s < {end} and u_late < {p.below("late_disposition")} as is_late,
-        type_open <> code_open or own_close <> code_close as is_drifted,
         not (is_dup or is_cancelled) and u_shut < {p.below("reopened")} as is_reopened
-    from calls as c
-)
-select f.*, w.w_first, w.w_last, w.w_phone, w.is_anonymous, w.person_dirt
-from flagged as f
-left join callers as w using (i)
+from calls
 """
+
+
+def callers_sql(people: People, p: Parameters) -> str:
+    """The caller of each of the rows of ``asked_by`` as written; nulls where nobody called."""
+    written = identity.written_sql(people.person_sql("select * from asked_by"), p, "caller", "M")
+    names = ("w_first", "w_last", "w_phone", "is_anonymous", "person_dirt")
+    return f"select {', '.join(f'case when not on_view then {name} end as {name}' for name in names)} from ({written})"
 
 
 def events_sql(period: Period, p: Parameters, corrected: bool, wanted: str) -> str:
@@ -86,7 +93,6 @@ select number as IncidentNumber, master as MasterIncident, source as CallSource,
     {shown("case when i % 7 = 0 and not on_view then 'Pretend Place' end")} as CallerPlace,
     '{exported}' as ExportedAt
 from (select *, unnest(range({times})) as copy_no from marked where ({where}) and {wanted})
-order by i, copy_no
 """
 
 
@@ -95,74 +101,100 @@ select 'cedar_county' as agency_id, 'incident' as entity, number, 'caller' as ro
     concat_ws('|', nullif(person_dirt, ''), case when is_redacted then 'redacted' end,
         case when is_unparsable then 'unparsable_time' end, case when is_misdated then 'wrong_date' end) as dirt,
     month_text(s) as month
-from marked where not on_view order by i
-"""
-
-# Units of a call: which, and its seconds from dispatch of the first.
-_UNITS = """
-select c.*, j, case j when 1 then 0 when 2 then g2 when 3 then g3 else g4 end as go,
-    case j when 1 then t1 when 2 then t2 when 3 then t3 else 60 end as turnout,
-    case j when 1 then m1 when 2 then m2 when 3 then m3 else m4 end as travel,
-    case j when 1 then e1 when 2 then e2 when 3 then e3 else e4 end as clear,
-    (j = 1 or (j = 4 and patrol = 0)) and place is not null and not is_cancelled as carries,
-    case when j < 4 then 'patrol' else ['co', 'team', 'alt'][team] end as family
-from (
-    select *, unnest(list_filter([case when patrol >= 1 or close_code = 'MRG' then 1 end,
-        case when patrol >= 2 then 2 end, case when patrol >= 3 then 3 end, case when team > 0 then 4 end],
-        lambda u: u is not null)) as j from calls where {where}
-) as c
+from marked where not on_view
 """
 
 
-def units_sql(period: Period, p: Parameters, officers: int, where: str) -> str:
-    """Rows of the units' export: one per event and unit, with the dirt of real exports."""
-    own = f"(u_unit + cast(j as bigint) * 2654435761 + i * 40503) % {WHOLE}"
-    again = f"(u_queue + cast(j as bigint) * 2246822519 + i * 30341) % {WHOLE}"
-    trained = officers // 4  # the first quarter was trained before, the second in the wave
-    wave = BY_KEY["cit"].start(period, "B")
+def unit_rows(calls: pa.Table, officers: pa.Array, period: Period) -> pa.Table:
+    """One row per call and unit, in this order: ``j`` is 1 to 3 for patrol and 4 for a team; times in seconds.
+
+    ``out`` is the instant of dispatch, ``turnout``, ``travel`` and ``busy`` are counted from there; ``x`` and ``y`` are
+    the unit's draws. ``family`` is 0 for patrol, 1 for co-responders, 2 for the mobile team, 3 without police.
+    """
+    call = {name: calls[name].to_numpy() for name in _OF_UNITS}
+    n, patrol, team = calls.num_rows, call["patrol"], call["team"]
+    merged = pc.equal(calls["close_code"], "MRG").to_numpy(zero_copy_only=False)
+    sent = np.column_stack((merged | (patrol >= 1), patrol >= 2, patrol >= 3, team > 0))
+    row, place = np.nonzero(sent)
+
+    def by_unit(*columns: np.ndarray | int) -> np.ndarray:
+        return np.column_stack([np.broadcast_to(column, n) for column in columns])[sent]
+
+    def by_call(name: str) -> np.ndarray:
+        return call[name][row]
+
+    carries = calls["place"].is_valid().to_numpy(zero_copy_only=False) & ~call["is_cancelled"]
+    begins = call["s"] + np.where(call["is_dup"], call["entered"], call["d"])
+    j, i, s = place + 1, by_call("i"), by_call("s")
+    x = (by_call("u_unit") + j * 2654435761 + i * 40503) % WHOLE
+    y = (by_call("u_queue") + j * 2246822519 + i * 30341) % WHOLE
+    cit = (j == 1) & by_call("has_cit") | ((j == 2) | (j == 3)) & (y % 100 < 20)
+    trained = len(officers) // 4  # the first quarter was trained before, the second in the wave
+    in_wave = (by_call("district") == 1) & (s >= BY_KEY["cit"].start(period, "B")) & (x % 2 == 0)
+    first = x // 64 % trained + np.where(in_wave, trained, 0)
+    officer = np.where(cit, first, 2 * trained + x // 64 % (len(officers) - 2 * trained))
+    return pa.table(
+        {
+            "i": i,
+            "j": j,
+            "s": s,
+            "number": calls["number"].take(pa.array(row)),
+            "sector": calls["sector"].take(pa.array(row)),
+            "family": np.where(j < 4, 0, by_call("team")),
+            "is_off": by_call("is_cancelled") | (by_call("is_dup") & (j == 1)),
+            "out": begins[row] + by_unit(0, call["g2"], call["g3"], call["g4"]),
+            "turnout": by_unit(call["t1"], call["t2"], call["t3"], 60),
+            "travel": by_unit(call["m1"], call["m2"], call["m3"], call["m4"]),
+            "busy": by_unit(call["e1"], call["e2"], call["e3"], call["e4"]),
+            "carries": by_unit(carries, False, False, carries & (patrol == 0)),
+            "x": x,
+            "y": y,
+            "cit": cit,
+            "officer": officer,
+            "officer_name": pa.DictionaryArray.from_arrays(pa.array(officer.astype(np.int32)), officers),
+            **{name: by_call(name) for name in ("is_dup", "off1", "ride", "handed", "program", "pool", "units")},
+        }
+    )
+
+
+_OF_UNITS = ("i", "s", "patrol", "team", "is_cancelled", "is_dup", "entered", "d", "g2", "g3", "g4", "t1", "t2", "t3", "m1",
+             "m2", "m3", "m4", "e1", "e2", "e3", "e4", "u_unit", "u_queue", "has_cit", "district", "off1", "ride", "handed",
+             "program", "pool", "units")  # fmt: skip
+
+
+def units_sql(p: Parameters) -> str:
+    """Rows of the units' export from ``unit_row``: one per event and unit, with the dirt of real exports."""
     return f"""
-with units as ({_UNITS.format(where=where)}),
-drawn as (
-    select u.*, {own} as x, {again} as y, pool as pool_no, units as on_duty,
-        is_cancelled or (is_dup and j = 1) as is_off
-    from units as u
-),
-crewed as (
-    select *, j = 1 and has_cit or j in (2, 3) and y % 100 < 20 as cit,
-        case when family in ('team', 'alt') then 0 when family = 'co' or y // 128 % 10 < 7 then 1 else 2 end as officers,
-        case family when 'team' then 2 when 'alt' then 1 when 'co' then 1 else 0 end as clinicians,
-        s + case when is_dup then entered else d end + go as out,
-        case when cit then x // 64 % {trained}
-                + case when sector = 'B' and s >= {wave} and x % 2 = 0 then {trained} else 0 end
-            else {2 * trained} + x // 64 % {officers - 2 * trained} end as officer
-    from drawn
+with crewed as (
+    select *, case when family >= 2 then 0 when family = 1 or y // 128 % 10 < 7 then 1 else 2 end as officers,
+        case family when 2 then 2 when 0 then 0 else 1 end as clinicians
+    from unit_row
 )
-select i, j, s, is_off, x, y, family, clear as busy, officers as officers_sent,
+select i, j, s, is_off, x, y, family, busy, officers as officers_sent,
     case program when 1 then 'core' when 2 then 'mct' when 3 then 'alt' when 4 then 'cit' end as program_key,
     number as IncidentNumber,
-    case family when 'team' then 'MC' || cast(1 + i % 4 as varchar) when 'co' then 'CR' || cast(1 + i % 3 as varchar)
-        when 'alt' then 'CM' || cast(1 + i % 3 as varchar)
-        else sector || cast(10 + pool_no * 20 + (x + j) % on_duty as varchar) end as Unit,
+    case family when 2 then 'MC' || cast(1 + i % 4 as varchar) when 1 then 'CR' || cast(1 + i % 3 as varchar)
+        when 3 then 'CM' || cast(1 + i % 3 as varchar)
+        else sector || cast(10 + pool * 20 + (x + j) % units as varchar) end as Unit,
     1 as Assignment,
-    case family when 'team' then 'MCT' when 'alt' then 'COMM' when 'co' then 'CORE'
+    case family when 2 then 'MCT' when 3 then 'COMM' when 1 then 'CORE'
         else case when cit then 'CITCAR' else 'CAR' end end as UnitKind,
-    case family when 'team' then 'MOBILE' when 'alt' then 'NOPOLICE' when 'co' then 'CORESP'
+    case family when 2 then 'MOBILE' when 3 then 'NOPOLICE' when 1 then 'CORESP'
         else case when cit then 'CIT' else 'POLICE' end end as Program,
-    case when y >= {p.below("missing_officer_count")} or family in ('team', 'alt') then officers end as Officers,
+    case when y >= {p.below("missing_officer_count")} or family >= 2 then officers end as Officers,
     clinicians as Clinicians, clock(out) as Dispatched, clock(out + least(5, turnout)) as Acknowledged,
     case when not is_off or off1 > turnout then clock(out + turnout) end as Enroute,
     case when is_off or x < {p.below("missing_arrival")} then null
         when x >= {WHOLE - p.below("negative_interval")} then clock(out - 300) else clock(out + turnout + travel) end as OnScene,
-    case when carries then clock(out + clear - ride - handed - 120) end as LeftScene,
-    case when carries then clock(out + clear - handed - 120) end as AtDestination,
-    case when carries then clock(out + clear - 120) end as HandedOver,
+    case when carries then clock(out + busy - ride - handed - 120) end as LeftScene,
+    case when carries then clock(out + busy - handed - 120) end as AtDestination,
+    case when carries then clock(out + busy - 120) end as HandedOver,
     case when is_off then null when y >= {WHOLE - p.below("placeholder")} then timestamp '1900-01-01'
-        else clock(out + clear) end as Cleared,
+        else clock(out + busy) end as Cleared,
     case when is_off then clock(out + case when is_dup then 90 else off1 end) end as Cancelled,
-    case when family in ('patrol', 'co') then 'R-' || cast(1000 + officer as varchar) end as OfficerNumber,
-    case when family in ('patrol', 'co') then officer_name end as OfficerName
+    case when family < 2 then 'R-' || cast(1000 + officer as varchar) end as OfficerNumber,
+    case when family < 2 then officer_name end as OfficerName
 from crewed
-left join officer using (officer)
 """
 
 
@@ -172,7 +204,7 @@ UNIT_COLUMNS = (
 )
 
 
-def status_sql(units: str) -> str:
+def status_sql(units: str, where: str) -> str:
     """Rows of the status log: the teams' cars, whose computers log every press of a button. Order is that of the unit."""
     steps = ("DSP Dispatched", "ACK Acknowledged", "ENR Enroute", "ARR OnScene", "LVS LeftScene", "DST AtDestination",
              "HND HandedOver", "CLR Cleared", "CAN Cancelled")  # fmt: skip
@@ -182,7 +214,7 @@ select IncidentNumber, Unit, row_number() over (partition by i, j order by stamp
     status as Status, stamp as Stamp
 from (
     select i, j, IncidentNumber, Unit, unnest([{items}], recursive := true), unnest(range({len(steps)})) as place
-    from ({units}) where j = 4
+    from ({units}) where family > 0 and {where}
 )
 where stamp is not null and stamp <> timestamp '1900-01-01'
 order by i, j, Sequence
@@ -206,16 +238,11 @@ DIRT = {
 }
 
 
-def task_sql(units: str) -> str:
-    """What the truth needs of units: who was busy how long, and what spoils the row."""
-    return f"select s, program_key, is_off, family, busy, officers_sent, Clinicians as clinicians, x, y from ({units})"
-
-
 def unit_dirt(p: Parameters) -> dict[str, str]:
     """Kinds of dirt on units: what holds in the rows of ``units_sql``."""
     return {
         "missing_arrival": f"not is_off and x < {p.below('missing_arrival')}",
         "negative_interval": f"not is_off and x >= {WHOLE - p.below('negative_interval')}",
-        "missing_officer_count": f"family in ('patrol', 'co') and y < {p.below('missing_officer_count')}",
+        "missing_officer_count": f"family < 2 and y < {p.below('missing_officer_count')}",
         "placeholder": f"not is_off and y >= {WHOLE - p.below('placeholder')}",
     }

@@ -1,7 +1,7 @@
 """Calls: who calls when and where about what, which program takes them, who goes, and how they end.
 
 Over one block of calls ``arrivals`` draws who calls when and where, and ``happen`` works out what follows, but for the
-persons and the wait, which need the calls before. ``view_sql`` puts all together: ``calls``, one row per call.
+persons and the wait, which need the calls before. ``VIEW`` puts all together: ``calls``, one row per call.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ DRIFTED = {"WELCHK": "WLFCHK", "MENTAL": "BHCRIS"}  # from mid-period, by dirt c
 _DRAWS = read_table("call_draws.csv")
 DRAWS = tuple(row["name"] for row in _DRAWS)
 KEPT = tuple(row["name"] for row in _DRAWS if row["kept"] == "1")  # those that later steps use as well
+ASSIGNING = ("subject", "caller", "callers", "near", "follow", "pool")  # those by which persons and pools are assigned
 
 
 def arrivals(seed: int, hours: Hours, first: int, n: int, p: Parameters) -> pa.Table:
@@ -49,31 +50,41 @@ def arrivals(seed: int, hours: Hours, first: int, n: int, p: Parameters) -> pa.T
     columns = {name: draw(seed, f"call {name}", first, n).copy() for name in DRAWS}
     for name in ("bh", "kind", "open", "explicit", "beat"):  # the same event: the same matter at the same place
         columns[name][at] = columns[name][at - 1]
-    texts = pa.array(list(sources))
     return pa.table(
         {
             "i": i,
             "s": s,
             "master_s": master_s,
-            "source": texts.take(pa.array(source)),
+            "source": _coded(source, list(sources)),
             "on_view": on_view,
-            "sector": pa.array(list("ABCD")).take(pa.array(sector)),
+            "district": sector.astype(np.int8),
+            "sector": _coded(sector, list("ABCD")),
             "is_dup": repeats,
             **{f"u_{name}": values for name, values in columns.items()},
         }
     )
 
 
-def happen(con: duckdb.DuckDBPyConnection, period: Period, p: Parameters) -> None:
-    """Creates ``happened`` from the registered ``drawn``: one row per call, spans in seconds."""
-    con.execute(f"create or replace temp table happened as {_happened_sql(period, p)}")
+def _coded(index: np.ndarray, texts: list[str]) -> pa.DictionaryArray:
+    """Texts by their place in a list."""
+    return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int8)), pa.array(texts))
+
+
+def happen(con: duckdb.DuckDBPyConnection, drawn: pa.Table, calls: int, period: Period, p: Parameters) -> pa.Table:
+    """``drawn`` with what follows from it: one row per call in the same order, spans in seconds."""
+    con.register("drawn", drawn)
+    found = con.execute(_happened_sql(calls, period, p)).to_arrow_table()
+    con.unregister("drawn")
+    kept = [name for name in drawn.column_names if not name.startswith("u_") or name[2:] in (*KEPT, *ASSIGNING)]
+    return pa.table({**{name: drawn[name] for name in kept}, **{name: found[name] for name in found.column_names}})
 
 
 def _types(column: str) -> dict[str, int]:
     return thresholds({code: int(row[column]) for code, row in TYPES.items()})
 
 
-def _happened_sql(period: Period, p: Parameters) -> str:
+def _happened_sql(calls: int, period: Period, p: Parameters) -> str:
+    width = max(6, len(str(calls)))
     explicit = lookup_sql("kind", EXPLICIT)
     priority = lookup_sql("type_open", {code: int(row["priority"]) for code, row in TYPES.items()})
     close = lookup_sql("outcome", {k: row["close_code"] for k, row in OUTCOMES.items()})
@@ -185,44 +196,32 @@ carried as (
             else 0 end as handed
     from moved
 )
-select i, s, master_s, source, on_view, sector, is_dup, hour, bh, kind, type_open, own_close, code_open, code_close,
+select hour, bh, kind, type_open, code_open, code_close, type_open <> code_open or own_close <> code_close as is_drifted,
     priority, has_weapon, is_cancelled, is_phone, is_met, is_contact, {", ".join(f"open_{g.key}" for g in PROGRAMS)},
     team, program, has_cit, fate, fate_without, outcome, patrol, close_code, place, entered, taken, ready,
     scene, t1, m1, c1, g2, t2, m2, g3, t3, m3, g4, m4, c4, ride, handed, off1,
     t1 + m1 + c1 + case when place is null then 0 else ride + handed + 120 end as e1, t2 + m2 + c2 as e2,
     t3 + m3 + c3 as e3, 60 + m4 + c4 + case when place is null or patrol > 0 then 0 else ride + handed + 120 end as e4,
-    {", ".join(f"u_{name}" for name in KEPT)}
+    {_number_sql("i", "s", width)} as number, case when is_dup then {_number_sql("i - 1", "master_s", width)} end as master
 from carried
-order by i
 """
 
 
-def view_sql(calls: int) -> str:
-    """The view ``calls``: ``happened`` with subject, caller, wait, pool and units of ``assigned``; numbers and the end.
-
-    ``d`` is when the first unit is dispatched and ``shut`` when the event ends, in seconds after receipt; ``met_s`` is
-    the instant at which the person is met.
-    """
-    width = max(6, len(str(calls)))
-    return f"""
-create or replace temp table calls as
-with timed as (
-    select h.*, subject, caller, pool, units, wait as waited, ready + wait as d
-    from happened as h join assigned using (i)
-)
+# The view ``calls``: what happened, with subject, caller, wait, pool and units. ``d`` is when the first unit is
+# dispatched and ``shut`` when the event ends, in seconds after receipt; ``met_s`` is when the person is met.
+VIEW = """
+create or replace temp view calls as
 select *,
     span_closing(u_shut) + case when is_dup then entered + 120 when is_phone then taken + span_phone(u_travel)
         when is_cancelled then case when patrol > 0 then d + off1 else off1 end
         else greatest(taken, d + greatest(case when patrol >= 1 then e1 else 0 end,
             case when patrol >= 2 then g2 + e2 else 0 end, case when patrol >= 3 then g3 + e3 else 0 end,
             case when team > 0 then g4 + e4 else 0 end)) end as shut,
-    {_number_sql("i", "s", width)} as number,
-    case when is_dup then {_number_sql("i - 1", "master_s", width)} end as master,
     case when is_contact then s + d + case when patrol > 0 then t1 + m1 else g4 + 60 + m4 end end as met_s
-from timed
+from assigned
 """
 
 
 def _number_sql(i: str, s: str, width: int) -> str:
     """The event's number: C, two digits of the local year, a running number of at least six digits."""
-    return f"'C' || strftime(clock({s}), '%y') || '-' || substr(cast({10**width} + {i} + 1 as varchar), 2)"
+    return f"'C' || year_text({s}) || '-' || substr(cast({10**width} + {i} + 1 as varchar), 2)"

@@ -43,7 +43,6 @@ linked as (
 )
 select *, case when kept_s <= {closed} then kept_s end as seen_s, coalesce(kept_s > {closed}, false) as is_pending,
     kept_s <= {closed} and e < {p.below("enrolled")} as is_enrolled,
-    kept_s <= {closed} and f < {p.below("second_service")} and kept_s + span_service_gap(g) <= {closed} as has_second,
     person_dirt as dirt,
     'RF' || substr(cast({10**9} + n + 1 as varchar), 3) as referral_number, span_paid(k) // 4 as paid
 from linked
@@ -123,9 +122,10 @@ def asked_sql(period: Period) -> str:
     Nobody who is not known by name is asked, and for minors nobody asks.
     """
     return f"""
-select * from referred anti join answered using (p)
-where not is_anonymous and not is_minor and _s < {period.end + 4 * DAY} and not {lost_sql(period, "")}
+select * from referred
+where consent = 'none' and not is_anonymous and not is_minor and _s < {period.end + 4 * DAY} and not {lost_sql(period, "")}
 qualify row_number() over (partition by p order by _s, n) = 1
+order by n
 """
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
-import pyarrow as pa
 
 PER_COUNTER = 8  # one step of the counter gives four 64-bit numbers
 
@@ -27,7 +26,6 @@ def share(draws: np.ndarray, size: int | np.ndarray) -> np.ndarray:
     return (draws.astype(np.int64) * size) >> 32
 
 
-def table(seed: int, prefix: str, names: tuple[str, ...], first: int, n: int) -> pa.Table:
-    """An Arrow table: ``at_row`` from 0 and one column of draws for each name."""
-    columns = {name: draw(seed, f"{prefix} {name}", first, n) for name in names}
-    return pa.table({"at_row": np.arange(n, dtype=np.int64), **columns})
+def columns(seed: int, prefix: str, names: tuple[str, ...], first: int, n: int) -> dict[str, np.ndarray]:
+    """One column of draws for each name."""
+    return {name: draw(seed, f"{prefix} {name}", first, n) for name in names}

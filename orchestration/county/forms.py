@@ -146,7 +146,7 @@ select said_s as _s, n as _n, line as _line, copy_no as _copy,
     'Fictional note: the person said "I need help", the team listened & stayed; nobody here exists.' as Note,
     disposition as Disposition,
     case when disposition is null then null when v % 10 = 0 then null when line = 1 then 'Y' else 'N' end as MainOne
-from lines left join officer on officer.officer = lines.n * 11 % (select count(*) from officer)
+from lines
 """
 
 

@@ -11,6 +11,8 @@ from orchestration.county.parameters import WHOLE, Parameters
 
 DRAWS = ("q1", "q2", "q3", "q4", "q5", "q6", "q7")
 NAME_AND_PHONE = ("caller",)  # custodians that write down no more
+NAME_CODES = ("first_name", "short_name", "surname", "second_surname", "former_surname", "woman", "phone_line", "housing",
+              "dirt_percent")  # what they need of ``People``  # fmt: skip
 # kinds that share a draw, so that at most one of each row happens
 NAME = ("typo", "nickname", "swapped_name")
 SURNAME = ("old_surname", "surname_part")

@@ -16,8 +16,8 @@ from orchestration.county.waiting import SHIFTS, Pools
 LEAST_OFFICERS = 88
 
 
-def make_officers(con: duckdb.DuckDBPyConnection, seed: int, pools: Pools) -> int:
-    """Creates ``officer`` (officer, officer_name): at least 88, five for each unit of the day shift. How many.
+def make_officers(con: duckdb.DuckDBPyConnection, seed: int, pools: Pools) -> pa.Array:
+    """Names of the officers: at least 88, five for each unit of the day shift. Creates ``officer`` as well.
 
     The first quarter was trained before the period, the second in the training wave.
     """
@@ -26,13 +26,9 @@ def make_officers(con: duckdb.DuckDBPyConnection, seed: int, pools: Pools) -> in
     n = max(LEAST_OFFICERS, int((per_pool * each).sum()) * 5) // 4 * 4
     last = names("english", "last")
     index = np.minimum(np.searchsorted(last.edges, draw(seed, "officer", 0, n), "right"), len(last.texts) - 1)
-    con.register("drawn", pa.table({"officer": np.arange(n), "name": pa.array(last.texts).take(pa.array(index))}))
-    con.execute("""
-        create table officer as
-        select officer, name || ' #' || cast(1000 + officer * 7 as varchar) as officer_name from drawn order by officer
-    """)
-    con.unregister("drawn")
-    return n
+    listed = pa.array([f"{last.texts[k]} #{1000 + officer * 7}" for officer, k in enumerate(index)])
+    con.register("officer", pa.table({"officer": np.arange(n), "officer_name": listed}))
+    return listed
 
 
 def exports(period: Period, p: Parameters, pools: Pools, officers: int) -> dict[str, str]:

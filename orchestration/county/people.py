@@ -1,12 +1,16 @@
 """The persons of the county: who they are, what groups they belong to, and what spoils their records.
 
+They are kept in memory as codes, about 50 bytes each; names, addresses and telephone numbers become text only where a
+row needs them.
+
 Nobody exists. Telephone numbers have exchanges that begin with 0 or 1, which no real number has; streets are
 invented; postal codes are not assigned.
 """
 
 from __future__ import annotations
 
-import duckdb
+from functools import cache
+
 import numpy as np
 import pyarrow as pa
 
@@ -37,6 +41,11 @@ RACES = {
 }
 
 
+ANSWERS = ("none", "given", "refused", "withdrawn")  # when asked for consent
+NEVER = np.iinfo(np.int64).max
+_RACE_TEXTS = sorted({race for races in RACES.values() for race, _ in races})
+
+
 def population(calls: int, p: Parameters) -> int:
     """Persons who can appear in the files of so many calls; an even number."""
     return max(p.whole("people_least"), int(calls * p["people_per_call"])) // 2 * 2
@@ -47,18 +56,74 @@ def familiar(size: int, p: Parameters) -> int:
     return max(2, int(size * p["familiar_people"]))
 
 
-def make_people(con: duckdb.DuckDBPyConnection, seed: int, size: int, period: Period, p: Parameters) -> None:
-    """Creates the table ``person``: one row per person, ``p`` from 0 to ``size`` - 1, in that order."""
-    con.execute(shorts_sql())
-    for first in range(0, size, BLOCK):
-        con.register("drawn", _drawn(seed, first, min(BLOCK, size - first), size, period, p))
-        verb = "insert into person" if first else "create table person as"
-        con.execute(f"{verb} {_PERSON_SQL.format(sealed=p.below('sealed'), veteran=p.below('veteran'))}")
-        con.unregister("drawn")
+class People:
+    """All persons, by their number from 0 to ``size`` - 1: arrays of codes, and the texts of the codes."""
+
+    def __init__(self, seed: int, size: int, period: Period, p: Parameters) -> None:
+        self.size = size
+        self.codes: dict[str, np.ndarray] = {}
+        for first in range(0, size, BLOCK):
+            n = min(BLOCK, size - first)
+            for name, values in _drawn(seed, first, n, size, period, p).items():
+                self.codes.setdefault(name, np.empty(size, dtype=values.dtype))[first : first + n] = values
+        self.codes["consent"] = np.zeros(size, dtype=np.int8)
+        self.texts = _texts(p)
+
+    @property
+    def dies(self) -> np.ndarray:
+        """Instant of death of each person, ``NEVER`` for most."""
+        return self.codes["dies"]
+
+    def take(self, persons: np.ndarray, names: tuple[str, ...] = ()) -> dict[str, pa.Array]:
+        """Columns of these persons, in this order, from which ``person_sql`` makes the rest.
+
+        With ``names`` all others are null, which spares looking them up.
+        """
+        return {name: self._column(name, persons, not names or name in names) for name in self.codes}
+
+    def _column(self, name: str, persons: np.ndarray, is_wanted: bool) -> pa.Array:
+        codes, texts = self.codes[name], self.texts.get(name)
+        if not is_wanted:
+            return pa.nulls(len(persons), pa.string() if texts else pa.from_numpy_dtype(codes.dtype))
+        taken = codes[persons]
+        if texts is None:
+            return pa.array(taken)
+        return pa.DictionaryArray.from_arrays(pa.array(taken, mask=taken < 0), texts)
+
+    def ask(self, persons: np.ndarray, answers: list[str]) -> None:
+        """Keep what persons have answered when asked for consent."""
+        self.codes["consent"][persons] = [ANSWERS.index(answer) for answer in answers]
+
+    def person_sql(self, rows: str) -> str:
+        """SQL: rows with a person ``p`` and what ``take`` gives for it, with all else that is known of the person."""
+        numbers = 9_900 * (2 * self.size // (len(STREETS) * 9_900) + 1)
+        lines = NUMBERS * min(len(AREAS), self.size // NUMBERS + 1)
+        return _PERSON_SQL.format(
+            rows=rows,
+            phone=_phone_sql(lines),
+            address=_address_sql("house", numbers),
+            old_address=_address_sql(f"(house + {self.size})", numbers),
+        )
 
 
-def _drawn(seed: int, first: int, n: int, size: int, period: Period, p: Parameters) -> pa.Table:
-    """Persons ``first`` to ``first + n`` in numbers and names."""
+def _texts(p: Parameters) -> dict[str, pa.Array]:
+    """The texts of the coded columns."""
+    last = pa.array(_all_names("last"))
+    return {
+        "first_name": pa.array([*_all_names("woman"), *_all_names("man")]),
+        "short_name": pa.array(_shorts()),
+        **dict.fromkeys(("surname", "second_surname", "former_surname"), last),
+        "race_ethnicity": pa.array(_RACE_TEXTS),
+        "language": pa.array([*LANGUAGES.values(), "en"]),
+        "name_origin": pa.array(ORIGINS),
+        "housing": pa.array(list(p.mix("housing"))),
+        "mind": pa.array(ANSWERS[1:]),
+        "consent": pa.array(ANSWERS),
+    }
+
+
+def _drawn(seed: int, first: int, n: int, size: int, period: Period, p: Parameters) -> dict[str, np.ndarray]:
+    """Persons ``first`` to ``first + n`` in codes."""
 
     def d(purpose: str) -> np.ndarray:
         return draw(seed, f"person {purpose}", first, n)
@@ -94,46 +159,43 @@ def _drawn(seed: int, first: int, n: int, size: int, period: Period, p: Paramete
         "old": age >= 65,
         "woman": woman,
     }
-    race, race_of = _races(origin, d("race")[like])
-    factors["black"] = race_of == "black"
+    race = _races(origin, d("race")[like])
+    factors["black"] = race == _RACE_TEXTS.index("black")
     percent = np.full(n, 100, dtype=np.int64)
     for name, holds in factors.items():
         percent = np.where(holds, percent * round(100 * p[f"group.{name}"]) // 100, percent)
     dies = d("death") < p.below("death", scale=period.days / 365.25)
-    house = np.where(lives_with, owner, row) + first
-    return pa.table(
-        {
-            "p": number,
-            "first_name": _first_names(origin, woman, d("first")),
-            "last_name": _by_origin(origin, "last", d("last")[self_or]),
-            "second_name": _by_origin(origin, "last", d("second")[self_or]),
-            "has_two": (origin == 1) & (d("two")[self_or] < p.below("second_surname")),
-            "old_name": _by_origin(origin, "last", d("old")),
-            "has_old": woman & (age >= 18) & (d("changed") < p.below("surname_changed")),
-            "birth": birth,
-            "age": age,
-            "woman": woman,
-            "race": race,
-            "language": pa.array([*LANGUAGES.values(), "en"]).take(
-                pa.array(np.where(language, origin, len(LANGUAGES)))
-            ),
-            "origin": pa.array(ORIGINS).take(pa.array(origin)),
-            "housing": pa.array(texts).take(pa.array(housing)),
-            "line": np.where(same_phone, owner, row) + first,
-            "house": house,
-            "old_house": house + size,
-            "numbers": np.full(n, 9_900 * (2 * size // (len(STREETS) * 9_900) + 1)),
-            "lines": np.full(n, NUMBERS * min(len(AREAS), size // NUMBERS + 1)),
-            "moved": d("moved") < p.below("moved", scale=period.days / 365.25),
-            "twin_of": pa.array(np.where(is_twin, number - 1, number + 1), mask=~_either(is_twin)),
-            "is_familiar": is_familiar,
-            "sealed": d("sealed"),
-            "veteran": d("veteran"),
-            "mind": _mind(d("consent"), number, p),
-            "dies": pa.array(period.begin + share(d("dies"), period.end - period.begin), mask=~dies),
-            "percent": percent,
-        }
+    first_name = _first_names(origin, woman, d("first"))
+    surname, second, former = (
+        _by_origin(origin, "last", draws).astype(np.int16)
+        for draws in (d("last")[self_or], d("second")[self_or], d("old"))
     )
+    has_two = (origin == 1) & (d("two")[self_or] < p.below("second_surname"))
+    has_former = woman & (age >= 18) & (d("changed") < p.below("surname_changed"))
+    return {
+        "first_name": first_name.astype(np.int16),
+        "short_name": _short_of()[first_name],
+        "surname": surname,
+        "second_surname": np.where(has_two, second, np.int16(-1)),
+        "former_surname": np.where(has_former, former, np.int16(-1)),
+        "birth": birth.astype(np.int32),
+        "age": age.astype(np.int16),
+        "woman": woman,
+        "race_ethnicity": race.astype(np.int8),
+        "language": np.where(language, origin, len(LANGUAGES)).astype(np.int8),
+        "name_origin": origin.astype(np.int8),
+        "housing": housing.astype(np.int8),
+        "phone_line": (np.where(same_phone, owner, row) + first).astype(np.int32),
+        "house": (np.where(lives_with, owner, row) + first).astype(np.int32),
+        "moved": d("moved") < p.below("moved", scale=period.days / 365.25),
+        "twin": np.select([is_twin, _either(is_twin)], [-1, 1], 0).astype(np.int8),
+        "is_familiar": is_familiar,
+        "has_sealed_record": d("sealed") < p.below("sealed"),
+        "veteran": d("veteran") < p.below("veteran"),
+        "mind": _mind(d("consent"), number, p).astype(np.int8),
+        "dies": np.where(dies, period.begin + share(d("dies"), period.end - period.begin), NEVER),
+        "dirt_percent": percent.astype(np.uint16),
+    }
 
 
 def _either(is_twin: np.ndarray) -> np.ndarray:
@@ -156,8 +218,13 @@ def _birth_days(draws: np.ndarray, period: Period) -> np.ndarray:
     return period.begin // DAY - 1 - old
 
 
-def _by_origin(origin: np.ndarray, which: str, draws: np.ndarray) -> pa.Array:
-    """Names by origin; all lists are picked from and the right one is taken, which no order of rows can change."""
+def _all_names(which: str) -> list[str]:
+    """Names of all origins, one list after the other."""
+    return [text for name in ORIGINS for text in names(name, which).texts]
+
+
+def _by_origin(origin: np.ndarray, which: str, draws: np.ndarray) -> np.ndarray:
+    """Names by origin, as places in ``_all_names``: each person's from the list of its origin."""
     lists = [names(name, which) for name in ORIGINS]
     starts = np.cumsum([0, *(len(one.texts) for one in lists)])
     index = np.zeros(len(draws), dtype=np.int32)
@@ -165,72 +232,76 @@ def _by_origin(origin: np.ndarray, which: str, draws: np.ndarray) -> pa.Array:
         mine = origin == k
         found = np.minimum(np.searchsorted(one.edges, draws[mine], side="right"), len(one.texts) - 1)
         index[mine] = starts[k] + found
-    return pa.array([text for one in lists for text in one.texts]).take(pa.array(index))
+    return index
 
 
-def _first_names(origin: np.ndarray, woman: np.ndarray, draws: np.ndarray) -> pa.Array:
-    """First names by origin and sex."""
-    women, men = _by_origin(origin, "woman", draws), _by_origin(origin, "man", draws)
-    return pa.compute.if_else(pa.array(woman), women, men)
+def _first_names(origin: np.ndarray, woman: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """First names by origin and sex, as places in the women's names and then the men's."""
+    men = len(_all_names("woman")) + _by_origin(origin, "man", draws)
+    return np.where(woman, _by_origin(origin, "woman", draws), men)
 
 
-def _races(origin: np.ndarray, draws: np.ndarray) -> tuple[pa.Array, np.ndarray]:
-    """Race and ethnicity by origin, as Arrow and as numpy."""
-    texts = sorted({race for races in RACES.values() for race, _ in races})
+@cache
+def _short_of() -> np.ndarray:
+    """Place of the short form of each first name in ``_shorts``, -1 for none."""
+    places = {name: k for k, name in enumerate(short_forms())}
+    return np.array([places.get(name, -1) for name in (*_all_names("woman"), *_all_names("man"))], dtype=np.int16)
+
+
+def _shorts() -> list[str]:
+    return list(short_forms().values())
+
+
+def _races(origin: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """Race and ethnicity by origin, as places in ``_RACE_TEXTS``."""
+    texts = _RACE_TEXTS
     at = share(draws, 100)
     index = np.zeros(len(at), dtype=np.int64)
     for k, name in enumerate(ORIGINS):
         edges = [edge for _, edge in RACES[name]]
         places = np.array([texts.index(race) for race, _ in RACES[name]])
         index = np.where(origin == k, places[np.minimum(np.searchsorted(edges, at, "right"), len(edges) - 1)], index)
-    return pa.array(texts).take(pa.array(index)), np.array(texts)[index]
+    return index
 
 
-def _mind(draws: np.ndarray, number: np.ndarray, p: Parameters) -> pa.Array:
+def _mind(draws: np.ndarray, number: np.ndarray, p: Parameters) -> np.ndarray:
     """What a person answers when asked for consent. Of the first pair of twins, one refuses and the other agrees."""
     refused = p.below("consent_refused")
     index = np.select([draws < refused, draws < refused + p.below("consent_withdrawn")], [1, 2], 0)
-    index = np.where(number == 0, 1, np.where(number == 1, 0, index))
-    return pa.array(["given", "refused", "withdrawn"]).take(pa.array(index))
+    return np.where(number == 0, 1, np.where(number == 1, 0, index))
 
 
-def shorts_sql() -> str:
-    """Rows of a table of short forms: first name, short form."""
-    pairs = ", ".join(f"('{name}', '{short}')" for name, short in short_forms().items())
-    return f"create table short_form as select * from (values {pairs}) as t (name, short)"
+def _phone_sql(lines: int) -> str:
+    """Telephone number of a line, one of so many."""
+    place = f"(cast(phone_line as bigint) * 1299709 % {lines})"
+    return (
+        f"{list(AREAS)}[1 + cast({place} // {NUMBERS} as integer)] || '-' "
+        f"|| substr(cast(1000 + {place} // 10000 % {EXCHANGES} as varchar), 2) || '-' "
+        f"|| substr(cast(10000 + {place} % 10000 as varchar), 2)"
+    )
 
 
-_PHONE = f"""
-    {list(AREAS)}[1 + cast((line * 1299709 % lines) // {NUMBERS} as integer)] || '-'
-    || lpad(cast((line * 1299709 % lines) // 10000 % {EXCHANGES} as varchar), 3, '0') || '-'
-    || lpad(cast((line * 1299709 % lines) % 10000 as varchar), 4, '0')
-"""
-
-
-def _address_sql(house: str) -> str:
+def _address_sql(house: str, numbers: int) -> str:
     """House number and street: each house has its own while there are enough."""
-    place = f"({house} * 15485863 % ({len(STREETS)} * numbers))"
-    return f"cast(1 + {place} % numbers as varchar) || ' ' || {list(STREETS)}[1 + cast({place} // numbers as integer)]"
+    place = f"(cast({house} as bigint) * 15485863 % {len(STREETS) * numbers})"
+    return (
+        f"cast(1 + {place} % {numbers} as varchar) || ' ' || {list(STREETS)}[1 + cast({place} // {numbers} as integer)]"
+    )
 
 
 _BANDS = " ".join(f"when age >= {low} then '{band}'" for low, band in reversed(AGE_BANDS))
 _PERSON_SQL = f"""
-    select p, first_name, case when has_two then last_name || ' ' || second_name else last_name end as last_name,
-        short as short_name, case when has_two then last_name end as one_surname,
-        case when has_old and old_name <> last_name then old_name end as old_last_name,
-        date '1970-01-01' + cast(birth as integer) as birth_date, cast(age as utinyint) as age_years,
-        case {_BANDS} end as age_band, case when woman then 'woman' else 'man' end as sex, race as race_ethnicity,
-        language, origin as name_origin, housing,
-        case when housing = 'UNSHELTERED' and line % 5 < 2 then null else {_PHONE} end as phone,
-        case housing when 'UNSHELTERED' then null
-            when 'SHELTER' then cast(100 + 100 * (house % 4) as varchar) || ' Shelter Way'
-            when 'INSTITUTION' then '900 Nowhere Campus'
-            else {_address_sql("house")} end as address,
-        case when moved then {_address_sql("old_house")} end as old_address,
-        age < 18 as is_minor, twin_of, is_familiar, sealed < {{sealed}} as has_sealed_record,
-        case when age < 18 then null else veteran < {{veteran}} end as is_veteran, mind, dies,
-        cast(percent as usmallint) as dirt_percent
-    from drawn
-    left join short_form on short_form.name = drawn.first_name
-    order by p
+select *, case when second_surname is null then surname else surname || ' ' || second_surname end as last_name,
+    case when second_surname is not null then surname end as one_surname,
+    case when former_surname <> surname then former_surname end as old_last_name,
+    date '1970-01-01' + birth as birth_date, case {_BANDS} end as age_band,
+    case when woman then 'woman' else 'man' end as sex,
+    case when housing = 'UNSHELTERED' and phone_line % 5 < 2 then null else {{phone}} end as phone,
+    case housing when 'UNSHELTERED' then null
+        when 'SHELTER' then cast(100 + 100 * (house % 4) as varchar) || ' Shelter Way'
+        when 'INSTITUTION' then '900 Nowhere Campus'
+        else {{address}} end as address,
+    case when moved then {{old_address}} end as old_address, age < 18 as is_minor,
+    case when age >= 18 then veteran end as is_veteran
+from ({{rows}})
 """

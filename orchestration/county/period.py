@@ -111,8 +111,26 @@ class Period:
             f"create macro wall(s) as cast(s as bigint) + {self.offset_sql('s')}",
             "create macro clock(s) as make_timestamp(wall(s) * 1000000)",
             "create macro day_text(s) as strftime(clock(s), '%Y-%m-%d')",
-            "create macro month_text(s) as strftime(clock(s), '%Y-%m')",
+            f"create macro month_text(s) as {self._label_sql('%Y-%m')}",
+            f"create macro year_text(s) as {self._label_sql('%y')}",
         ]
+
+    def _label_sql(self, form: str) -> str:
+        """SQL for a label of the instant s's month: looked up among the period's months, else formatted."""
+        years = range(self.firsts[0].year - 1, self.firsts[-1].year + 2)
+        firsts = [datetime(year, month, 1, tzinfo=ZONE) for year in years for month in range(1, 13)]
+        found = [(int(first.timestamp()), f"{first:{form}}") for first in firsts]
+        known = [found[k] for k in range(len(found)) if not k or found[k][1] != found[k - 1][1]]
+        inside = f"s >= {known[0][0]} and s < {int(datetime(years[-1] + 1, 1, 1, tzinfo=ZONE).timestamp())}"
+        return f"case when {inside} then {_search_sql(known)} else strftime(clock(s), '{form}') end"
+
+
+def _search_sql(known: list[tuple[int, str]]) -> str:
+    """SQL that halves a list of instants and their texts until it has the last one that is not after s."""
+    if len(known) == 1:
+        return f"'{known[0][1]}'"
+    half = len(known) // 2
+    return f"case when s < {known[half][0]} then {_search_sql(known[:half])} else {_search_sql(known[half:])} end"
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,15 @@ from datetime import datetime
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from orchestration.county import cad, calls, care, forms, health, identity, jail, office, truth
-from orchestration.county.draws import table as draws_table
+from orchestration.county.draws import columns as draw_columns
 from orchestration.county.files import Files, write_sheet
 from orchestration.county.parameters import Parameters, load_parameters, macros
-from orchestration.county.people import make_people, population
+from orchestration.county.people import BLOCK as PERSONS
+from orchestration.county.people import NEVER, People, population
 from orchestration.county.period import DAY, Hours, Period, demand
 from orchestration.county.subjects import Subjects
 from orchestration.county.waiting import Pools
@@ -55,6 +57,7 @@ def write_county(
         con = duckdb.connect(folder / "work.duckdb")
         con.execute(f"set memory_limit = '{MEMORY}'")
         con.execute(f"set temp_directory = '{folder}/spill'")
+        con.execute("set disabled_optimizers = 'in_clause'")  # it makes joins, and rows must keep their order
         if threads:
             con.execute(f"set threads = {int(threads)}")
         with con, Files(con, folder) as files:
@@ -111,14 +114,13 @@ class _County:
         """All files."""
         for text in [*macros(self.p), *self.period.macros()]:
             self.con.execute(text)
-        self.size = population(self.calls, self.p)
-        make_people(self.con, self.seed, self.size, self.period, self.p)
+        self.people = People(self.seed, population(self.calls, self.p), self.period, self.p)
         self.exports = self.period.exports(self.calls)
         self.pools = Pools(self.calls, self.period, self.p)
         self.officers = office.make_officers(self.con, self.seed, self.pools)
         for text in truth.START:
             self.con.execute(text)
-        subjects = Subjects(self.con, self.calls, self.size, self.period, self.p)
+        subjects = Subjects(self.calls, self.people.dies, self.period, self.p)
         hours = demand(self.period, self.p, self.seed, self.calls)
         self.counts["calls"] = self.calls
         for first in range(0, self.calls, BLOCK):
@@ -130,21 +132,19 @@ class _County:
         con, period, p = self.con, self.period, self.p
         drawn = calls.arrivals(self.seed, hours, first, n, p)
         self.block = (drawn["s"][0].as_py(), drawn["s"][n - 1].as_py())
-        con.register("drawn", drawn)
-        calls.happen(con, period, p)
-        con.unregister("drawn")
-        found = {"i": drawn["i"], **subjects.assign(con, drawn), **self.pools.assign(con, drawn)}
-        con.register("found", pa.table(found))
-        self._table("assigned", "select * from found order by i")
-        con.unregister("found")
-        con.execute(calls.view_sql(self.calls))
+        happened = calls.happen(con, drawn, self.calls, period, p)
+        found = _widened(happened, {**subjects.assign(happened), **self.pools.assign(happened)})
+        if "cad" in self.feeds:
+            found = _widened(found, self._callers(found))
+        con.register("assigned", found)
+        con.execute(calls.VIEW)
         self._count("calls", _CALL_COUNTS)
         if self.with_truth:
             self._truth("call", truth.call_sql(p))
         if "cad" in self.feeds:
-            self._events(first, n)
+            self._events()
         if self.feeds & {"units", "status"}:
-            self._units()
+            self._units(found)
         if self.feeds & {"forms", "force"}:
             self._forms()
         if "jail" in self.feeds:
@@ -162,46 +162,44 @@ class _County:
 
     # ------------------------------------------------------------ rows
 
-    def _rows(self, name: str, query: str, draws: tuple[str, ...], key: str = "i, copy_no") -> int:
-        """Create ``name`` from a query, ordered by ``key``, with a running number ``n`` and draws; rows so far before."""
+    def _rows(self, name: str, query: str, draws: tuple[str, ...]) -> None:
+        """Create ``name`` from a query, ordered by i and copy_no, with a running number ``n``, draws and the person ``p``."""
         first = self.numbered.get(name, 0)
-        con = self.con
-        con.execute(
-            f"create or replace temp table ordered as select row_number() over (order by {key}) - 1 as at_row, * from ({query})"
-        )
-        count = con.execute("select count(*) from ordered").fetchone()[0]
-        con.register("drawn", draws_table(self.seed, name, draws, first, count))
-        con.execute(
-            f"create or replace temp table {name} as select {first} + at_row as n, * from ordered join drawn using (at_row)"
-        )
-        con.unregister("drawn")
-        self.numbered[name] = first + count
-        return first
+        rows = self.con.execute(f"select * from ({query}) order by i, copy_no").to_arrow_table()
+        n = rows.num_rows
+        drawn = draw_columns(self.seed, name, draws, first, n)
+        persons = self.people.take(rows["p"].to_numpy())
+        self.con.register(name, _widened(rows, {"n": np.arange(first, first + n), **drawn, **persons}))
+        self.numbered[name] = first + n
 
-    def _persons(
-        self, name: str, query: str, draws: tuple[str, ...], custodian: str, prefix: str, key: str = "i, copy_no"
-    ) -> str:
+    def _persons(self, name: str, query: str, draws: tuple[str, ...], custodian: str, prefix: str) -> str:
         """A query: the rows of ``query`` (which have ``p``) with draws and the person as the custodian writes it."""
-        self._rows(name, query, (*draws, *identity.DRAWS), key)
-        joined = f"select * from {name} join person using (p)"
-        return identity.written_sql(joined, self.p, custodian, prefix)
+        self._rows(name, query, (*draws, *identity.DRAWS))
+        return identity.written_sql(self.people.person_sql(f"select * from {name}"), self.p, custodian, prefix)
 
-    def _table(self, name: str, query: str) -> None:
-        self.con.execute(f"create or replace temp table {name} as {query}")
+    def _table(self, name: str, query: str) -> pa.Table:
+        """Work out a query once; later ones call the rows ``name`` and find them in this order."""
+        found = self.con.execute(query).to_arrow_table()
+        self.con.register(name, found)
+        return found
+
+    def _view(self, name: str, query: str) -> None:
+        """Give a query a name; it is worked out wherever it is used, and only for the columns used."""
+        self.con.execute(f"create or replace temp view {name} as {query}")
 
     def _truth(self, name: str, query: str) -> None:
         if self.with_truth:
             self.files.parquet(f"truth/{name}.parquet", query)
 
     def _export(
-        self, agency: str, feed: str, columns: str, table: str, where: str = "true", order: str = "_n", late: int = 5
+        self, agency: str, feed: str, columns: str, table: str, where: str = "true", order: str = "", late: int = 5
     ) -> None:
-        """Append rows of ``table`` to the feed's files, each to the export of its month.
+        """Append rows of ``table`` to the feed's files, in their order, each to the export of its month.
 
         The first export takes what is dated earlier, and the last what happened up to ``late`` days after the end.
         """
         for label, begin, end in self._spans(late):
-            query = f"select {columns} from {table} where {where} and _s >= {begin} and _s < {end} order by {order}"
+            query = f"select {columns} from {table} where {where} and _s >= {begin} and _s < {end} {order}"
             self._csv(agency, f"{feed}_{label}.csv", query, f"{feed}_rows")
 
     def _spans(self, late: int, ahead: int = 120) -> list[tuple[str, int, int]]:
@@ -221,7 +219,7 @@ class _County:
 
     def _small(self, agency: str, feed: str, entity: str, number: str, query: str, lost: str = "false") -> None:
         """A feed of a custodian: rows in the export but the ``lost`` ones, persons and causes in the truth, dirt counted."""
-        self._table("out", query)
+        self._view("out", query)
         names = self._shown("out")
         end = self.period.end + 4 * DAY
         kept = f"_s < {end} and not {lost}"
@@ -240,23 +238,23 @@ class _County:
 
     # ------------------------------------------------------------ the sheriff
 
-    def _events(self, first: int, n: int) -> None:
-        self.con.register("drawn", draws_table(self.seed, "callers", identity.DRAWS, first, n))
-        self._table(
-            "asked_by",
-            f"select i, i as n, caller as p, columns('^q') from calls join drawn on at_row = i - {first} where not on_view",
-        )
-        self.con.unregister("drawn")
-        written = identity.written_sql("select * from asked_by join person using (p)", self.p, "caller", "M")
-        self._table("callers", f"select i, w_first, w_last, w_phone, is_anonymous, person_dirt from ({written})")
-        self.con.execute(f"create or replace temp view marked as {cad.marked_sql(self.period, self.p)}")
+    def _callers(self, found: pa.Table) -> pa.Table:
+        """The callers of the block's calls as dispatch writes them."""
+        first, caller = found["i"][0].as_py(), found["caller"].to_numpy()
+        drawn = draw_columns(self.seed, "callers", identity.DRAWS, first, found.num_rows)
+        persons = self.people.take(caller, identity.NAME_CODES)
+        rows = {"n": found["i"], "p": found["caller"], "on_view": found["on_view"], **drawn, **persons}
+        self.con.register("asked_by", pa.table(rows))
+        return self.con.execute(cad.callers_sql(self.people, self.p)).to_arrow_table()
+
+    def _events(self) -> None:
+        self._view("marked", cad.marked_sql(self.period, self.p))
         self._count("marked", _EVENT_COUNTS)
         for label, begin, end in self._spans(1, 1):
-            where = f"s >= {begin} and s < {end}"
             self._csv(
                 "cedar_county",
                 f"cad_incidents_{label}.csv",
-                cad.events_sql(self.period, self.p, False, where),
+                cad.events_sql(self.period, self.p, False, f"s >= {begin} and s < {end}"),
                 "incident_rows",
             )
         label = f"{self.period.label(self.period.months // 2, self.period.months // 2 + 1)[:7]}_corrected"
@@ -270,9 +268,11 @@ class _County:
         self.con.execute(truth.tally_flags_sql("cedar_county", "incident", cad.DIRT, "s", "marked"))
         self.con.execute(truth.tally_sql("cedar_county", "incident", "person_dirt", "s", "marked", "not on_view"))
 
-    def _units(self) -> None:
+    def _units(self, found: pa.Table) -> None:
+        self.con.register("unit_row", cad.unit_rows(found, self.officers, self.period))
+        units = cad.units_sql(self.p)
         if self.with_truth:
-            self._table("task", cad.task_sql(cad.units_sql(self.period, self.p, self.officers, "true")))
+            self._view("task", units)
             kinds = cad.unit_dirt(self.p)
             self.con.execute(truth.tally_flags_sql("cedar_county", "unit_response", kinds, "s", "task"))
             for item in ("officer", "clinician"):
@@ -280,23 +280,24 @@ class _County:
         for label, begin, end in self._spans(1, 1):
             where = f"s >= {begin} and s < {end}"
             if "units" in self.feeds:
-                units = cad.units_sql(self.period, self.p, self.officers, where)
-                query = f"select {cad.UNIT_COLUMNS} from ({units}) order by i, j"
+                query = f"select {cad.UNIT_COLUMNS} from ({units}) where {where}"
                 self._csv("cedar_county", f"cad_units_{label}.csv", query, "unit_rows")
             if "status" in self.feeds:
-                units = cad.units_sql(self.period, self.p, self.officers, f"{where} and team > 0")
-                self._csv("cedar_county", f"cad_status_{label}.csv.gz", cad.status_sql(units), "status_rows")
+                self._csv("cedar_county", f"cad_status_{label}.csv.gz", cad.status_sql(units, where), "status_rows")
 
     def _forms(self) -> None:
         contacts = f"{forms.contacts_sql(self.p)} union all by name {forms.outreach_sql(self.period, self.p)}"
         self._table("contact", contacts)
         rows = self._persons("form_row", "select * from contact where not is_missing", forms.DRAWS, "form", "M")
-        self._table("forms", forms.forms_sql(self.period, self.p, rows))
+        written = self._table("forms", forms.forms_sql(self.period, self.p, rows))
+        officer = written["n"].to_numpy() * 11 % len(self.officers)
+        names = pa.DictionaryArray.from_arrays(pa.array(officer.astype(np.int32)), self.officers)
+        self.con.register("forms", _widened(written, {"officer": officer, "officer_name": names}))
         self._count("forms", {"forms": "true", "outreach_forms": "number is null"})
         if "forms" in self.feeds:
             self._form_rows()
         if "force" in self.feeds:
-            self._table("out", forms.force_sql(self.p))
+            self._view("out", forms.force_sql(self.p))
             self._export("cedar_county", "force_reports", self._shown("out"), "out")
         self._truth("contact_incident", truth.CONTACT_INCIDENT)
         self._truth("record", truth.FORM_RECORDS)
@@ -309,10 +310,10 @@ class _County:
 
     def _form_rows(self) -> None:
         """The forms' export: a sheet for a small county, which is one block; else text."""
-        self._table("out", forms.rows_sql(self.period, self.p))
+        self._view("out", forms.rows_sql(self.period, self.p))
         names, order = self._shown("out"), "_n, _line, _copy"
         if self.calls > forms.SHEET_CALLS:
-            self._export("cedar_county", "contact_forms", names, "out", order=order, late=60)
+            self._export("cedar_county", "contact_forms", names, "out", order=f"order by {order}", late=60)
             return
         self._table("sheet", f"select row_number() over (order by {order}) as row_no, {names} from out")
         self.counts["contact_forms_rows"] = self.con.execute("select count(*) from sheet").fetchone()[0]
@@ -323,20 +324,20 @@ class _County:
 
     def _jail(self) -> None:
         rows = self._persons("booking", jail.causes_sql(self.p), jail.DRAWS, "jail", "J")
-        self._table("out", jail.bookings_sql(self.period, self.p, rows))
+        self._table("bookings", jail.bookings_sql(self.period, self.p, rows))
         begin, end = self.period.changed
         new = self.p["changed_layout"] > 0
         changed = f"(_s >= {begin} and _s < {end})" if new else "false"
         last = self.period.end + 4 * DAY
-        names = self._shown("out")
-        self._export("cedar_jail", "jail_bookings", names, "out", f"not {changed} and _s < {last}")
+        names = self._shown("bookings")
+        self._export("cedar_jail", "jail_bookings", names, "bookings", f"not {changed} and _s < {last}")
         if new:
             label = self.period.label(min(1, self.period.months - 1), min(1, self.period.months - 1) + 1)[:7]
-            query = f"select {jail.CHANGED} from out where {changed} order by _n"
+            query = f"select {jail.CHANGED} from bookings where {changed}"
             self._csv("cedar_jail", f"jail_bookings_{label}_new.csv", query, "jail_bookings_rows")
-        self.con.execute(truth.tally_sql("cedar_jail", "jail_booking", "_dirt", "_s", "out", f"_s < {last}"))
-        self._truth("record", truth.record_sql("cedar_jail", "jail_booking", jail.NUMBER, "out", f"_s < {last}"))
-        self._truth("cause", truth.cause_sql("cedar_jail", "jail_booking", jail.NUMBER, "out", f"_s < {last}"))
+        self.con.execute(truth.tally_sql("cedar_jail", "jail_booking", "_dirt", "_s", "bookings", f"_s < {last}"))
+        self._truth("record", truth.record_sql("cedar_jail", "jail_booking", jail.NUMBER, "bookings", f"_s < {last}"))
+        self._truth("cause", truth.cause_sql("cedar_jail", "jail_booking", jail.NUMBER, "bookings", f"_s < {last}"))
 
     def _health(self) -> None:
         rows = self._persons("visit_row", health.causes_sql(self.p), health.DRAWS, "health", "H")
@@ -349,21 +350,23 @@ class _County:
         self._table("referred", care.referrals_sql(self.period, self.p, rows))
         for feed, query in care.exports(self.period, self.p).items():
             self._small("cedar_care", feed, care.ENTITIES[feed], care.NUMBERS[feed], query, care.lost_sql(self.period))
-        self._table("asked", care.asked_sql(self.period))
+        asked = self._table("asked", care.asked_sql(self.period))
         query = care.consents_sql(self.period, self.p)
         self._small("cedar_care", "consents", "consent", care.NUMBERS["consents"], query)
-        self.con.execute(f"insert into answered select _p, _consent from ({query}) order by _n")
+        self.people.ask(
+            asked["p"].to_numpy(), self.con.execute(f"select _consent from ({query})").fetchnumpy()["_consent"]
+        )
 
     def _finish(self) -> None:
         """What is written once, after all blocks."""
         self.block = (self.period.begin, self.period.end)
         if "health" in self.feeds:
-            dead = "select p as i, p, 0 as copy_no from person where dies is not null"
-            rows = self._persons("death", dead, health.DRAWS, "health", "H")
+            self.con.register("dead", pa.table({"p": np.flatnonzero(self.people.dies < NEVER)}))
+            rows = self._persons("death", "select p as i, p, 0 as copy_no from dead", health.DRAWS, "health", "H")
             self._small("cedar_health", "deaths", "death", "DeathNumber", health.deaths_sql(self.period, rows))
         if "office" in self.feeds:
             label = self.period.label(0, self.period.months)
-            for name, query in office.exports(self.period, self.p, self.pools, self.officers).items():
+            for name, query in office.exports(self.period, self.p, self.pools, len(self.officers)).items():
                 self._csv("cedar_county", f"{name}_{label}.csv", query, f"{name}_rows")
             self._table(
                 "sheet", f"select row_number() over () as row_no, * from ({office.programs_sql(self.period, self.p)})"
@@ -371,10 +374,20 @@ class _County:
             write_sheet(self.con, self.files.folder / f"drop/cedar_county/programs_{label}.xlsx", "Programs", "sheet")
         if self.with_truth:
             self.con.executemany("insert into spent values (?, ?, ?, ?, ?)", office.budget_rows(self.period, self.p))
-            for name, query in truth.tables(self.p).items():
+            for first in range(0, self.people.size, PERSONS):
+                person = np.arange(first, min(first + PERSONS, self.people.size))
+                self.con.register("known", pa.table({"p": person, **self.people.take(person)}))
+                self._truth("person", truth.person_sql(self.people.person_sql("select * from known")))
+            for name, query in truth.TABLES.items():
                 self._truth(name, query)
             for name, text in (("rate.csv", truth.rate_csv(self.p)), ("effect.csv", truth.effect_csv(self.p))):
                 (self.files.folder / "truth" / name).write_text(text, encoding="utf-8")
+
+
+def _widened(table: pa.Table, columns: dict[str, np.ndarray | pa.Array] | pa.Table) -> pa.Table:
+    """A table with more columns, row by row."""
+    names = columns.column_names if isinstance(columns, pa.Table) else columns
+    return pa.table({**{name: table[name] for name in table.column_names}, **{name: columns[name] for name in names}})
 
 
 _CALL_COUNTS = {

@@ -8,7 +8,6 @@ is also the expected number of contacts that one contact brings about within 30 
 
 from __future__ import annotations
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
@@ -18,33 +17,27 @@ from orchestration.county.people import familiar
 from orchestration.county.period import Period
 from orchestration.county.programs import PROGRAMS
 
-NEVER = np.iinfo(np.int64).max
 CONTACTS_PER_CALL = 0.14  # only sets how many contacts the 30 days before hold
 
 
 class Subjects:
     """Persons of the contacts so far; call ``assign`` block by block, in order."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, calls: int, size: int, period: Period, p: Parameters) -> None:
-        self.size, self.familiar = size, familiar(size, p)
+    def __init__(self, calls: int, dies: np.ndarray, period: Period, p: Parameters) -> None:
+        self.dies, self.size = dies, len(dies)
+        self.familiar = familiar(self.size, p)
         self.window = max(1, int(calls * CONTACTS_PER_CALL * 30 / period.days))
         self.often = p.below("familiar_contacts")
         self.self_called = p.below("caller_is_subject")
         ratios = [1.0] + [p[f"effect.{program.key}.repeat"] for program in PROGRAMS]
         self.follows = np.array([p.below("repeat", scale=ratio) for ratio in ratios], dtype=np.int64)
-        dies = con.execute("select coalesce(dies, $1) as dies from person order by p", [int(NEVER)]).fetchnumpy()[
-            "dies"
-        ]
-        self.dies = np.asarray(dies, dtype=np.int64)
         self.recent = np.zeros(0, dtype=np.int32)  # persons and programs of the last contacts
         self.programs = np.zeros(0, dtype=np.int8)
 
-    def assign(self, con: duckdb.DuckDBPyConnection, drawn: pa.Table) -> dict[str, np.ndarray]:
-        """Subject and caller of each call of ``happened``, which come from ``drawn``, in the order of i."""
-        rows = con.execute("select is_contact, bh, program from happened order by i").fetchnumpy()
-        at = {name: np.ma.getdata(values) for name, values in rows.items()}
-        for name in ("s", "u_subject", "u_caller", "u_callers", "u_near", "u_follow"):
-            at[name] = drawn[name].to_numpy()
+    def assign(self, happened: pa.Table) -> dict[str, np.ndarray]:
+        """Subject and caller of each call, in the order of i."""
+        names = ("s", "is_contact", "bh", "program", "u_subject", "u_caller", "u_callers", "u_near", "u_follow")
+        at = {name: happened[name].to_numpy() for name in names}
         subject = self._living(self._own(at["u_subject"].astype(np.int64)), at["s"])
         met = np.flatnonzero(at["is_contact"])
         subject[met] = self._follow({name: values[met] for name, values in at.items()}, subject[met])

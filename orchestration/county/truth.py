@@ -7,13 +7,13 @@ import io
 
 from orchestration.county.forms import WRITTEN_NUMBER
 from orchestration.county.parameters import Parameters
+from orchestration.county.people import NEVER
 from orchestration.county.programs import PROGRAMS
 
 # Counts that grow with the blocks; summed at the end.
 START = (
     "create table tally (kind varchar, agency_id varchar, entity varchar, month varchar, n bigint)",
     "create table spent (program varchar, item varchar, quantity decimal(18, 4), unit varchar, cents decimal(24, 4))",
-    "create table answered (p bigint, consent varchar)",
 )
 
 
@@ -29,7 +29,7 @@ select number as incident_number, month_text(s) as month, sector as district, bh
     fate_without as outcome_without, cast(waited as integer) as waited_seconds,
     case when is_met then case when patrol > 0 then c1 else c4 end end as scene_seconds,
     case when is_met then scene end as scene_seconds_without
-from calls order by i
+from calls
 """
 
 
@@ -38,7 +38,7 @@ def record_sql(agency: str, entity: str, number: str, table: str, where: str) ->
     return f"""
 select '{agency}' as agency_id, '{entity}' as entity, {number} as number, 'subject' as role, _p as true_person,
     _anonymous as is_anonymous, _dirt as dirt, month_text(_s) as month
-from {table} where {where} order by _n
+from {table} where {where}
 """
 
 
@@ -46,7 +46,7 @@ def cause_sql(agency: str, entity: str, number: str, table: str, where: str) -> 
     """Which call a custodian's row comes from; null for none."""
     return f"""
 select '{agency}' as agency_id, '{entity}' as entity, {number} as number, _caused_by as incident_number
-from {table} where {where} order by _n
+from {table} where {where}
 """
 
 
@@ -59,13 +59,13 @@ FORM_DIRT = f"select *, {_FORM_DIRT} as dirt from forms"
 FORM_RECORDS = f"""
 select 'cedar_county' as agency_id, 'contact' as entity, form_no as number, 'subject' as role, p as true_person,
     is_anonymous, {_FORM_DIRT} as dirt, month_text(met_s) as month
-from forms order by n
+from forms
 """
 CONTACT_INCIDENT = f"""
 select 'cedar_county' as agency_id, form_no as contact_number, number as incident_number,
     number is not null and not is_unnumbered as number_written,
     coalesce({WRITTEN_NUMBER} = number, false) as number_right, p as true_person, month_text(met_s) as month
-from forms order by n
+from forms
 """
 
 
@@ -99,22 +99,25 @@ where n > 0
 """
 
 
-def tables(p: Parameters) -> dict[str, str]:
-    """Queries of the tables that are written once."""
-    return {
-        "person": """
-            select person.p as true_person, first_name, last_name, birth_date, sex, race_ethnicity, age_band,
-                lower(housing) as housing_status, language, name_origin, phone, address, is_minor, twin_of, is_familiar,
-                coalesce(consent, 'none') as consent, has_sealed_record, old_last_name, old_address, dirt_percent,
-                case when dies is not null then day_text(dies) end as death_date
-            from person left join answered using (p) order by person.p""",
-        "dirt": """
-            select kind, agency_id, entity, month, cast(sum(n) as bigint) as n from tally group by all order by all""",
-        "cost": """
-            select program, item, cast(sum(quantity) as decimal(18, 4)) as quantity, unit,
-                cast(round(sum(cents)) as bigint) as cents
-            from spent group by all order by all""",
-    }
+def person_sql(persons: str) -> str:
+    """One row per person of the query ``persons``."""
+    return f"""
+select p as true_person, first_name, last_name, birth_date, sex, race_ethnicity, age_band,
+    lower(housing) as housing_status, language, name_origin, phone, address, is_minor,
+    case when twin <> 0 then p + twin end as twin_of, is_familiar, consent, has_sealed_record, old_last_name, old_address,
+    dirt_percent, case when dies < {NEVER} then day_text(dies) end as death_date
+from ({persons})
+"""
+
+
+# Tables that are written once.
+TABLES = {
+    "dirt": "select kind, agency_id, entity, month, cast(sum(n) as bigint) as n from tally group by all order by all",
+    "cost": """
+        select program, item, cast(sum(quantity) as decimal(18, 4)) as quantity, unit,
+            cast(round(sum(cents)) as bigint) as cents
+        from spent group by all order by all""",
+}
 
 
 def rate_csv(p: Parameters) -> str:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
@@ -47,21 +46,18 @@ class Pools:
         self.left = np.zeros(self.count, dtype=np.int64)  # work left at ``seen``, by pool
         self.seen = np.full(self.count, period.begin - DAY, dtype=np.int64)
 
-    def assign(self, con: duckdb.DuckDBPyConnection, drawn: pa.Table) -> dict[str, np.ndarray]:
-        """Pool, units on duty and seconds of waiting for each call of ``happened``, in the order of i."""
-        rows = con.execute("""
-            select s, strpos('ABCD', sector) - 1 as district, priority, on_view, patrol,
-                case when is_cancelled then off1 else e1 + case when patrol >= 2 then e2 else 0 end
-                    + case when patrol >= 3 then e3 else 0 end end as work
-            from happened order by i
-        """).fetchnumpy()
-        at = {name: np.ma.getdata(values).astype(np.int64) for name, values in rows.items()}
+    def assign(self, happened: pa.Table) -> dict[str, np.ndarray]:
+        """Pool, units on duty, seconds of waiting and of dispatch after receipt of each call, in the order of i."""
+        names = ("s", "district", "priority", "on_view", "patrol", "is_cancelled", "off1", "e1", "e2", "e3", "ready")
+        at = {name: happened[name].to_numpy().astype(np.int64) for name in names}
+        busy = at["e1"] + np.where(at["patrol"] >= 2, at["e2"], 0) + np.where(at["patrol"] >= 3, at["e3"], 0)
+        at["work"] = np.where(at["is_cancelled"] > 0, at["off1"], busy)
         if self.each is None:
             kind = pool = np.zeros(len(at["s"]), dtype=np.int64)
         else:
             kind = at["district"]
             firsts = np.cumsum(self.each) - self.each
-            pool = firsts[kind] + share(drawn["u_pool"].to_numpy(), self.each[kind])
+            pool = firsts[kind] + share(happened["u_pool"].to_numpy(), self.each[kind])
         units = self.units[kind, self._shift(at["s"])]
         goes = at["patrol"] > 0
         found = np.zeros(len(units), dtype=np.int64)
@@ -69,7 +65,12 @@ class Pools:
         wait = np.maximum(found - (units * int(self.slack * self.mean)), 0) // units
         part = np.where(at["priority"] <= 2, round(self.urgent * 100), round(self.routine * 100))
         wait = np.where(at["on_view"] > 0, 0, wait * part // 100)
-        return {"pool": pool.astype(np.int32), "units": units.astype(np.int32), "wait": wait.astype(np.int32)}
+        return {
+            "pool": pool.astype(np.int32),
+            "units": units.astype(np.int32),
+            "waited": wait.astype(np.int32),
+            "d": at["ready"] + wait,
+        }
 
     def _shift(self, s: np.ndarray) -> np.ndarray:
         """Shift by instant, on standard time all the year."""
