@@ -1,7 +1,7 @@
 """Calls: who calls when and where about what, which program takes them, who goes, and how they end.
 
 Over one block of calls ``arrivals`` draws who calls when and where, and ``happen`` works out what follows, but for the
-persons and the wait, which need the calls before. ``VIEW`` puts all together: ``calls``, one row per call.
+persons and the wait, which need the calls before. ``view_sql`` puts all together.
 """
 
 from __future__ import annotations
@@ -178,15 +178,21 @@ moved as (
         case when on_view then 0 else span_turnout(u_turnout) end as t1,
         case when on_view then 0 when priority <= 2 then span_travel_urgent(u_travel) else span_travel_routine(u_travel)
             end as m1,
-        scene * scene_percent // 100 as c1, span_gap(u_gap) as g2, span_turnout(u_turnout2) as t2,
-        case when priority <= 2 then span_travel_urgent(u_travel2) else span_travel_routine(u_travel2) end as m2,
-        span_scene(u_scene2) * scene_percent // 150 as c2,
-        span_gap(u_gap) + span_gap(u_turnout2) as g3, span_turnout(u_turnout3) as t3,
-        case when priority <= 2 then span_travel_urgent(u_travel3) else span_travel_routine(u_travel3) end as m3,
-        span_scene(u_scene3) * scene_percent // 150 as c3,
+        scene * scene_percent // 100 as c1,
+        case when patrol >= 2 then span_gap(u_gap) else 0 end as g2,
+        case when patrol >= 2 then span_turnout(u_turnout2) else 0 end as t2,
+        case when patrol < 2 then 0 when priority <= 2 then span_travel_urgent(u_travel2)
+            else span_travel_routine(u_travel2) end as m2,
+        case when patrol >= 2 then span_scene(u_scene2) * scene_percent // 150 else 0 end as c2,
+        case when patrol >= 3 then span_gap(u_gap) + span_gap(u_turnout2) else 0 end as g3,
+        case when patrol >= 3 then span_turnout(u_turnout3) else 0 end as t3,
+        case when patrol < 3 then 0 when priority <= 2 then span_travel_urgent(u_travel3)
+            else span_travel_routine(u_travel3) end as m3,
+        case when patrol >= 3 then span_scene(u_scene3) * scene_percent // 150 else 0 end as c3,
         case when team in (1, 2) and patrol > 0 then span_team_delay(u_team) else 0 end as g4,
-        case when team = 2 then span_travel_team(u_travel4) else span_travel_urgent(u_travel4) end as m4,
-        case when patrol > 0 then span_scene(u_scene4) * scene_percent // 100 else scene * scene_percent // 100 end as c4,
+        case when team = 0 then 0 when team = 2 then span_travel_team(u_travel4) else span_travel_urgent(u_travel4) end as m4,
+        case when team = 0 then 0 when patrol > 0 then span_scene(u_scene4) * scene_percent // 100
+            else scene * scene_percent // 100 end as c4,
         span_cancel(u_travel) as off1
     from coded
 ),
@@ -207,10 +213,14 @@ from carried
 """
 
 
-# The view ``calls``: what happened, with subject, caller, wait, pool and units. ``d`` is when the first unit is
-# dispatched and ``shut`` when the event ends, in seconds after receipt; ``met_s`` is when the person is met.
-VIEW = """
-create or replace temp view calls as
+def view_sql(name: str, assigned: str) -> str:
+    """A view: calls with subject, caller, wait, pool and units, and what can be told from them.
+
+    ``d`` is when the first unit is dispatched and ``shut`` when the event ends, in seconds after receipt; ``met_s`` is
+    the instant at which the person is met.
+    """
+    return f"""
+create or replace temp view {name} as
 select *,
     span_closing(u_shut) + case when is_dup then entered + 120 when is_phone then taken + span_phone(u_travel)
         when is_cancelled then case when patrol > 0 then d + off1 else off1 end
@@ -218,7 +228,7 @@ select *,
             case when patrol >= 2 then g2 + e2 else 0 end, case when patrol >= 3 then g3 + e3 else 0 end,
             case when team > 0 then g4 + e4 else 0 end)) end as shut,
     case when is_contact then s + d + case when patrol > 0 then t1 + m1 else g4 + 60 + m4 end end as met_s
-from assigned
+from {assigned}
 """
 
 

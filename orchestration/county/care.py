@@ -20,7 +20,7 @@ def causes_sql(p: Parameters) -> str:
     cases = " ".join(f"when {g.code} then {p.below('referral', scale=p[f'effect.{g.key}.referral'])}" for g in PROGRAMS)
     return f"""
 select i, number, met_s + span_referral_lag(u_team) as from_s, subject as p, kind, program, 0 as copy_no
-from calls where is_contact and fate <> 'arrest' and u_callers < case program {cases} else {base} end
+from followed where is_contact and fate <> 'arrest' and u_callers < case program {cases} else {base} end
 """
 
 

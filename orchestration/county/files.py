@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 
@@ -32,18 +33,21 @@ class Files:
     def csv(self, name: str, query: str) -> int:
         """Append a query's rows to a CSV file; the first rows bring the header. The number of rows."""
         path = self.folder / name
-        part = self.folder / "part.csv"
-        header = "false" if path in self.open else "true"
-        rows = self.con.execute(f"copy ({query}) to '{part}' (format csv, header {header})").fetchone()[0]
-        if path not in self.open:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self.open[path] = _packed(path) if path.suffix == ".gz" else path.open("wb")
-        with part.open("rb") as source:
-            if path.suffix == ".gz":
-                shutil.copyfileobj(source, self.open[path], 1 << 20)
-            else:
-                _splice(source, self.open[path])
-        part.unlink()
+        begins = path not in self.open
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path if begins and path.suffix != ".gz" else self.folder / "part.csv"
+        rows = self.con.execute(f"copy ({query}) to '{part}' (format csv, header {str(begins).lower()})").fetchone()[0]
+        if begins:
+            self.open[path] = _packed(path) if path.suffix == ".gz" else path.open("r+b")
+            if path.suffix != ".gz":
+                self.open[path].seek(0, os.SEEK_END)
+        if part != path:
+            with part.open("rb") as source:
+                if path.suffix == ".gz":
+                    shutil.copyfileobj(source, self.open[path], 1 << 20)
+                else:
+                    _splice(source, self.open[path])
+            part.unlink()
         return rows
 
     def parquet(self, name: str, query: str) -> int:
@@ -52,7 +56,8 @@ class Files:
         table = self.con.execute(query).to_arrow_table()
         if path not in self.open:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.open[path] = pq.ParquetWriter(path, table.schema, compression="zstd")
+            repeating = [field.name for field in table.schema if pa.types.is_string(field.type) and "number" not in field.name]
+            self.open[path] = pq.ParquetWriter(path, table.schema, compression="zstd", use_dictionary=repeating)
         self.open[path].write_table(table)
         return table.num_rows
 

@@ -30,7 +30,7 @@ select i, number, source, code_open as type_open, code_close as type_close, outc
     team, program, has_cit, met_s, has_weapon, subject as p,
     case when patrol >= 1 then c1 // 60 end as officer_minutes, case when team > 0 then c4 // 60 end as clinician_minutes,
     cast(u_queue as bigint) < cast({base} as bigint) {factors} as is_missing, 0 as copy_no
-from calls where is_contact
+from followed where is_contact
 """
 
 
@@ -45,7 +45,7 @@ select i, null as number, null as source, null as type_open, null as type_close,
     (met_s // {DAY} + 1 + u_visit // 128 % 5) * {DAY} + {9 * 3600 - period.offsets[0][1]} + u_visit // 1024 % 28800 as met_s,
     false as has_weapon, subject as p, 20 + u_visit // 4096 % 40 as officer_minutes,
     20 + u_visit // 4096 % 40 as clinician_minutes, false as is_missing, 1 as copy_no
-from calls where is_contact and u_visit < {visited}
+from followed where is_contact and u_visit < {visited}
 """
 
 

@@ -14,13 +14,13 @@ def causes_sql(p: Parameters) -> str:
     return f"""
 select i, number, s + d + case when patrol > 0 then e1 else g4 + e4 end - handed - 120 as from_s, subject as p,
     fate, outcome, kind, patrol, team, 0 as copy_no
-from calls where is_contact and fate in ('hold', 'ed') and place = 'hospital'
+from followed where is_contact and fate in ('hold', 'ed') and place = 'hospital'
 union all
 select i, number, s + d + case when patrol > 0 then e1 else g4 + e4 end + 900, subject, fate, outcome, kind, patrol, team, 0
-from calls where is_contact and fate in ('hold', 'ed') and place is null
+from followed where is_contact and fate in ('hold', 'ed') and place is null
 union all
 select i, null, s + u_gap % 604800, caller, 'walk', null, kind, 0, 0, 1
-from calls where is_contact and fate in ('hold', 'ed') and u_queue < {p.below("ed_walk_in")}
+from followed where is_contact and fate in ('hold', 'ed') and u_queue < {p.below("ed_walk_in")}
 """
 
 

@@ -12,9 +12,9 @@ DRAWS = ("a", "b", "c", "d", "e", "f", "g", "h")
 def causes_sql(p: Parameters) -> str:
     """Bookings of the block: the call, when the person was handed over, and who; those of other agencies without call."""
     return f"""
-select i, number, s + d + case when patrol > 0 then e1 else g4 + e4 end as from_s, subject as p, is_contact, 0 as copy_no from calls where close_code = 'BKD'
+select i, number, s + d + case when patrol > 0 then e1 else g4 + e4 end as from_s, subject as p, is_contact, 0 as copy_no from followed where close_code = 'BKD'
 union all
-select i, null, s + u_gap % 604800, caller, false, 1 from calls
+select i, null, s + u_gap % 604800, caller, false, 1 from followed
 where close_code = 'BKD' and u_queue < {p.below("booking_elsewhere")}
 """
 

@@ -106,10 +106,18 @@ def thresholds(weights: dict[str, float]) -> dict[str, int]:
 
 
 def choose_sql(draw: str, edges: dict[str, int]) -> str:
-    """A CASE that picks a text by a draw."""
-    *firsts, last = edges
-    whens = " ".join(f"when {draw} < {edges[text]} then '{text}'" for text in firsts)
-    return f"case {whens} else '{last}' end" if firsts else f"'{last}'"
+    """A CASE that picks a text by a draw; ``edges`` are the first draws that are too high, rising."""
+    *edge, _ = edges.values()
+    return search_sql(draw, edge, list(edges))
+
+
+def search_sql(value: str, edges: list[int], texts: list[str]) -> str:
+    """A CASE that halves a rising list of edges: the first text below the first edge, the last from the last edge on."""
+    if not edges:
+        return f"'{texts[0]}'"
+    half = len(edges) // 2
+    low, high = search_sql(value, edges[:half], texts[: half + 1]), search_sql(value, edges[half + 1 :], texts[half + 1 :])
+    return f"case when {value} < {edges[half]} then {low} else {high} end"
 
 
 def lookup_sql(value: str, pairs: dict[str, object]) -> str:

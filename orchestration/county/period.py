@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from orchestration.county.draws import draw, share
-from orchestration.county.parameters import Parameters
+from orchestration.county.parameters import Parameters, search_sql
 
 ZONE = ZoneInfo("America/Denver")
 FILE_CALLS = 1_000_000  # an export covers as many months as hold about so many calls
@@ -122,15 +122,7 @@ class Period:
         found = [(int(first.timestamp()), f"{first:{form}}") for first in firsts]
         known = [found[k] for k in range(len(found)) if not k or found[k][1] != found[k - 1][1]]
         inside = f"s >= {known[0][0]} and s < {int(datetime(years[-1] + 1, 1, 1, tzinfo=ZONE).timestamp())}"
-        return f"case when {inside} then {_search_sql(known)} else strftime(clock(s), '{form}') end"
-
-
-def _search_sql(known: list[tuple[int, str]]) -> str:
-    """SQL that halves a list of instants and their texts until it has the last one that is not after s."""
-    if len(known) == 1:
-        return f"'{known[0][1]}'"
-    half = len(known) // 2
-    return f"case when s < {known[half][0]} then {_search_sql(known[:half])} else {_search_sql(known[half:])} end"
+        return f"case when {inside} then {search_sql('s', [at for at, _ in known[1:]], [text for _, text in known])} else strftime(clock(s), '{form}') end"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from orchestration.county import cad, calls, care, forms, health, identity, jail, office, truth
 from orchestration.county.draws import columns as draw_columns
@@ -137,7 +138,9 @@ class _County:
         if "cad" in self.feeds:
             found = _widened(found, self._callers(found))
         con.register("assigned", found)
-        con.execute(calls.VIEW)
+        con.execute(calls.view_sql("calls", "assigned"))
+        con.register("acted", found.filter(pc.or_(found["is_contact"], pc.equal(found["close_code"], "BKD"))))
+        con.execute(calls.view_sql("followed", "acted"))
         self._count("calls", _CALL_COUNTS)
         if self.with_truth:
             self._truth("call", truth.call_sql(p))

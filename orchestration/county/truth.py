@@ -73,8 +73,14 @@ def tally_sql(agency: str, entity: str, dirt: str, s: str, table: str, where: st
     """Count the kinds of a column of kinds, by month."""
     return f"""
 insert into tally
-select kind, '{agency}', '{entity}', month_text({s}), count(*)
-from (select {s}, unnest(string_split({dirt}, '|')) as kind from {table} where {where} and {dirt} <> '')
+select kind, '{agency}', '{entity}', month, sum(n)
+from (
+    select month, n, unnest(string_split(kinds, '|')) as kind
+    from (
+        select month_text({s}) as month, {dirt} as kinds, count(*) as n from {table}
+        where {where} and {dirt} <> '' group by all
+    )
+)
 group by all
 """
 
