@@ -213,8 +213,8 @@ from carried
 """
 
 
-def view_sql(name: str, assigned: str) -> str:
-    """A view: calls with subject, caller, wait, pool and units, and what can be told from them.
+def view_sql(name: str) -> str:
+    """A view over ``assigned``: calls with subject, caller, wait, pool and units, and what can be told from them.
 
     ``d`` is when the first unit is dispatched and ``shut`` when the event ends, in seconds after receipt; ``met_s`` is
     the instant at which the person is met.
@@ -228,7 +228,7 @@ select *,
             case when patrol >= 2 then g2 + e2 else 0 end, case when patrol >= 3 then g3 + e3 else 0 end,
             case when team > 0 then g4 + e4 else 0 end)) end as shut,
     case when is_contact then s + d + case when patrol > 0 then t1 + m1 else g4 + 60 + m4 end end as met_s
-from {assigned}
+from assigned
 """
 
 

@@ -35,7 +35,7 @@ class Files:
         path = self.folder / name
         begins = path not in self.open
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path if begins and path.suffix != ".gz" else self.folder / "part.csv"
+        part = path if begins and path.suffix != ".gz" else self.folder / f"{path.name}.part"
         rows = self.con.execute(f"copy ({query}) to '{part}' (format csv, header {str(begins).lower()})").fetchone()[0]
         if begins:
             self.open[path] = _packed(path) if path.suffix == ".gz" else path.open("r+b")
@@ -56,7 +56,9 @@ class Files:
         table = self.con.execute(query).to_arrow_table()
         if path not in self.open:
             path.parent.mkdir(parents=True, exist_ok=True)
-            repeating = [field.name for field in table.schema if pa.types.is_string(field.type) and "number" not in field.name]
+            repeating = [
+                field.name for field in table.schema if pa.types.is_string(field.type) and "number" not in field.name
+            ]
             self.open[path] = pq.ParquetWriter(path, table.schema, compression="zstd", use_dictionary=repeating)
         self.open[path].write_table(table)
         return table.num_rows

@@ -116,7 +116,10 @@ def search_sql(value: str, edges: list[int], texts: list[str]) -> str:
     if not edges:
         return f"'{texts[0]}'"
     half = len(edges) // 2
-    low, high = search_sql(value, edges[:half], texts[: half + 1]), search_sql(value, edges[half + 1 :], texts[half + 1 :])
+    low, high = (
+        search_sql(value, edges[:half], texts[: half + 1]),
+        search_sql(value, edges[half + 1 :], texts[half + 1 :]),
+    )
     return f"case when {value} < {edges[half]} then {low} else {high} end"
 
 

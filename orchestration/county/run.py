@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -19,7 +22,7 @@ from orchestration.county.files import Files, write_sheet
 from orchestration.county.parameters import Parameters, load_parameters, macros
 from orchestration.county.people import BLOCK as PERSONS
 from orchestration.county.people import NEVER, People, population
-from orchestration.county.period import DAY, Hours, Period, demand
+from orchestration.county.period import DAY, Period, demand
 from orchestration.county.subjects import Subjects
 from orchestration.county.waiting import Pools
 from orchestration.settings import PROJECT
@@ -45,7 +48,8 @@ def write_county(
     """Write the agencies' landing files to ``drop``/<agency> and the truth to ``truth_folder``; return counts.
 
     ``calls`` events over ``months`` months of the county's clock from ``start`` ('YYYY-MM'). ``feeds`` names what to
-    write ('cad' and 'units' are enough for a benchmark). ``threads`` limits DuckDB. ``dirt`` multiplies all shares of
+    write ('cad' and 'units' are enough for a benchmark). ``threads`` (default: one for each
+    processor) work on parts of the calls at a time. ``dirt`` multiplies all shares of
     dirt and ``rates`` sets single parameters. Without ``truth_folder`` no truth is written. Counts: ``calls``, rows
     by feed, and what was put in on purpose. Raises ValueError for arguments that make no sense.
     """
@@ -59,11 +63,10 @@ def write_county(
         con.execute(f"set memory_limit = '{MEMORY}'")
         con.execute(f"set temp_directory = '{folder}/spill'")
         con.execute("set disabled_optimizers = 'in_clause'")  # it makes joins, and rows must keep their order
-        if threads:
-            con.execute(f"set threads = {int(threads)}")
+        con.execute("set threads = 1")  # parts of a block run beside each other; a statement alone copies rows less
         with con, Files(con, folder) as files:
             county = _County(con, files, period, p, seed, calls, frozenset(feeds), truth_folder is not None)
-            county.write()
+            county.write(threads or len(os.sched_getaffinity(0)))
         for agency in sorted((folder / "drop").iterdir()):  # whole files only ever appear in the folders
             _move(agency, drop / agency.name)
         if truth_folder:
@@ -111,8 +114,8 @@ class _County:
     numbered: dict[str, int] = field(default_factory=dict)  # rows numbered so far, by what
     block: tuple[int, int] = (0, 0)  # first and last instant of the block
 
-    def write(self) -> None:
-        """All files."""
+    def write(self, threads: int) -> None:
+        """All files, with so many parts of a block at a time."""
         for text in [*macros(self.p), *self.period.macros()]:
             self.con.execute(text)
         self.people = People(self.seed, population(self.calls, self.p), self.period, self.p)
@@ -121,33 +124,55 @@ class _County:
         self.officers = office.make_officers(self.con, self.seed, self.pools)
         for text in truth.START:
             self.con.execute(text)
-        subjects = Subjects(self.calls, self.people.dies, self.period, self.p)
-        hours = demand(self.period, self.p, self.seed, self.calls)
+        self.subjects = Subjects(self.calls, self.people.dies, self.period, self.p)
+        self.hours = demand(self.period, self.p, self.seed, self.calls)
         self.counts["calls"] = self.calls
-        for first in range(0, self.calls, BLOCK):
-            self._block(hours, subjects, first, min(BLOCK, self.calls - first))
+        firsts = range(0, self.calls, BLOCK)
+        drawing, *writing = (self._beside() for _ in range(4))
+        parts = (_County._followed, _County._events, _County._units)  # the longest first
+        with ThreadPoolExecutor(threads) as workers:
+            coming = workers.submit(drawing._drawn, firsts[0])
+            for following in [*firsts[1:], None]:
+                found = coming.result()
+                first, *rest = [(write, county, found) for write, county in zip(parts, writing, strict=True)]
+                running = [workers.submit(*first)]
+                if following is not None:
+                    coming = workers.submit(drawing._drawn, following)
+                for done in [*running, *(workers.submit(*part) for part in rest)]:
+                    done.result()
         self._finish()
 
-    def _block(self, hours: Hours, subjects: Subjects, first: int, n: int) -> None:
-        """One block of calls and everything that follows from them."""
-        con, period, p = self.con, self.period, self.p
-        drawn = calls.arrivals(self.seed, hours, first, n, p)
-        self.block = (drawn["s"][0].as_py(), drawn["s"][n - 1].as_py())
-        happened = calls.happen(con, drawn, self.calls, period, p)
-        found = _widened(happened, {**subjects.assign(happened), **self.pools.assign(happened)})
-        if "cad" in self.feeds:
-            found = _widened(found, self._callers(found))
-        con.register("assigned", found)
-        con.execute(calls.view_sql("calls", "assigned"))
-        con.register("acted", found.filter(pc.or_(found["is_contact"], pc.equal(found["close_code"], "BKD"))))
-        con.execute(calls.view_sql("followed", "acted"))
+    def _beside(self) -> _County:
+        """The same county on a connection of its own, so that its statements run beside others."""
+        county = copy(self)
+        county.con = self.con.cursor()
+        county.files = replace(self.files, con=county.con)
+        return county
+
+    def _drawn(self, first: int) -> pa.Table:
+        """One block of calls, with their persons and waits. Blocks must be drawn in order."""
+        drawn = calls.arrivals(self.seed, self.hours, first, min(BLOCK, self.calls - first), self.p)
+        happened = calls.happen(self.con, drawn, self.calls, self.period, self.p)
+        found = _widened(happened, {**self.subjects.assign(happened), **self.pools.assign(happened)})
+        return _widened(found, self._callers(found)) if "cad" in self.feeds else found
+
+    def _take(self, found: pa.Table, name: str = "calls") -> None:
+        """Make a block of calls known as a view."""
+        self.block = (found["s"][0].as_py(), found["s"][-1].as_py())
+        self.con.register("assigned", found)
+        self.con.execute(calls.view_sql(name))
+
+    # ------------------------------------------------------------ what follows from one block of calls
+
+    def _followed(self, found: pa.Table) -> None:
+        """The truth of the calls, and what other custodians and the field teams write."""
+        self._take(found)
         self._count("calls", _CALL_COUNTS)
-        if self.with_truth:
-            self._truth("call", truth.call_sql(p))
+        self._truth("call", truth.call_sql(self.p))
         if "cad" in self.feeds:
-            self._events()
-        if self.feeds & {"units", "status"}:
-            self._units(found)
+            self._view("marked", cad.marked_sql(self.period, self.p))
+            self._truth("record", cad.CALLER_RECORDS)
+        self._take(found.filter(pc.or_(found["is_contact"], pc.equal(found["close_code"], "BKD"))), "followed")
         if self.feeds & {"forms", "force"}:
             self._forms()
         if "jail" in self.feeds:
@@ -250,7 +275,10 @@ class _County:
         self.con.register("asked_by", pa.table(rows))
         return self.con.execute(cad.callers_sql(self.people, self.p)).to_arrow_table()
 
-    def _events(self) -> None:
+    def _events(self, found: pa.Table) -> None:
+        if "cad" not in self.feeds:
+            return
+        self._take(found)
         self._view("marked", cad.marked_sql(self.period, self.p))
         self._count("marked", _EVENT_COUNTS)
         for label, begin, end in self._spans(1, 1):
@@ -267,11 +295,13 @@ class _County:
             cad.events_sql(self.period, self.p, True, "true"),
             "corrected_rows",
         )
-        self._truth("record", cad.CALLER_RECORDS)
         self.con.execute(truth.tally_flags_sql("cedar_county", "incident", cad.DIRT, "s", "marked"))
         self.con.execute(truth.tally_sql("cedar_county", "incident", "person_dirt", "s", "marked", "not on_view"))
 
     def _units(self, found: pa.Table) -> None:
+        if not self.feeds & {"units", "status"}:
+            return
+        self.block = (found["s"][0].as_py(), found["s"][-1].as_py())
         self.con.register("unit_row", cad.unit_rows(found, self.officers, self.period))
         units = cad.units_sql(self.p)
         if self.with_truth:

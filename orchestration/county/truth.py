@@ -78,7 +78,7 @@ from (
     select month, n, unnest(string_split(kinds, '|')) as kind
     from (
         select month_text({s}) as month, {dirt} as kinds, count(*) as n from {table}
-        where {where} and {dirt} <> '' group by all
+        where {where} and length({dirt}) > 0 group by all
     )
 )
 group by all
