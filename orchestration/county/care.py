@@ -43,6 +43,7 @@ linked as (
 )
 select *, case when kept_s <= {closed} then kept_s end as seen_s, coalesce(kept_s > {closed}, false) as is_pending,
     kept_s <= {closed} and e < {p.below("enrolled")} as is_enrolled,
+    kept_s <= {closed} and f < {p.below("second_service")} and kept_s + span_service_gap(g) <= {closed} as came_again,
     person_dirt as dirt,
     'RF' || substr(cast({10**9} + n + 1 as varchar), 3) as referral_number, span_paid(k) // 4 as paid
 from linked
@@ -81,7 +82,7 @@ def exports(period: Period, p: Parameters) -> dict[str, str]:
                 clock(seen_s + case when visit = 2 then span_service_gap(g) else 0 end) as ServiceAt, 'Y' as Kept,
                 case when h % 6 = 0 then 'TELE' else 'OFFICE' end as Mode, 30 + 15 * (h % 4) as Minutes,
                 cast(paid as decimal(12, 2)) / 100 as Paid, paid as _paid, {PART2}, {PERSON}
-            from (select *, unnest(range(1, 2 + cast(has_second as integer))) as visit from referred
+            from (select *, unnest(range(1, 2 + cast(came_again as integer))) as visit from referred
                 where seen_s is not null)""",
         "enrollments": f"""
             select {HIDDEN}, seen_s as _s, dirt as _dirt, 'EN' || substr(referral_number, 3) as EnrollmentNumber,

@@ -122,6 +122,20 @@ def test_bookings_come_from_calls_that_were_closed_as_booked(clean: County) -> N
     assert rows > with_call
 
 
+def test_a_second_visit_follows_at_its_rate(clean: County) -> None:
+    """second_service of the parameters, 0.6, of those whose second visit surely fell before the export."""
+    first, again = clean.one(f"""
+        select count(*) filter (where number like '%-1'), count(*) filter (where number like '%-2')
+        from (
+            select ServiceNumber as number,
+                min(cast(ServiceAt as timestamp)) over (partition by ReferralNumber) as begun
+            from {clean.file("cedar_care/services_*.csv")}
+        ) where begun < timestamp '2024-04-01'
+    """)
+    assert first > 50
+    assert near(again / first, 0.6, first)
+
+
 def test_paid_amounts_add_up_to_the_true_cost(clean: County) -> None:
     """To the cent: what the hospital's file says was paid, and the truth."""
     for item, pattern in (
