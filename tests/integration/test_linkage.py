@@ -11,8 +11,8 @@ from orchestration.county import write_county
 from orchestration.landing import land_drop
 from orchestration.layers.input import build_input
 from orchestration.layers.ledger import Ledger
-from orchestration.linkage.people import link_people
-from orchestration.linkage.store import forget, open_store
+from orchestration.linkage.people import link_people, links_are_stale
+from orchestration.linkage.store import forget, open_store, store_path
 from orchestration.settings import PROJECT, Settings
 from tests.linkage_home import CALL, CONSENT, JAIL, VISIT, PeopleHome, person
 
@@ -89,6 +89,19 @@ def test_running_again_changes_nothing(home):
     assert home.keys() == keys
     assert home.stored("select * from event order by seq") == events
     assert home.stored("select zone, count(*) from run group by zone order by zone") == [("care", 1), ("justice", 1)]
+
+
+def test_a_lost_identity_store_is_noticed_and_its_keys_are_given_anew(home):
+    home.forms([{"form": "F1", **person("Anna", "Sample", **ANNA)}])
+    home.link()
+    keys, day = home.keys(), date(2024, 7, 1)
+    assert not links_are_stale(home.settings, day)
+    store_path(home.settings).unlink()
+    assert links_are_stale(home.settings, day)
+    assert home.link().is_fresh
+    assert home.events() == [("created", "F1")]
+    assert home.keys()["F1"] not in {None, keys["F1"]}
+    assert not links_are_stale(home.settings, day)
 
 
 def test_new_evidence_merges_and_the_key_given_first_stays(home):
