@@ -36,7 +36,7 @@ def build_links(
     linked = None
     if retrain or links_are_stale(settings, today(settings)):
         ledger.close("linkage", [LINK_GATE], new_write_id())
-        linked = link_people(settings, today(settings), say, retrain)
+        linked = link_people(settings, today(settings), say, retrain, force=True)
     if not links_are_open(settings, ledger):
         ledger.close("linkage", [LINK_GATE], links_digest(settings))
     return linked
