@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from orchestration.engine import connect, text
+from orchestration.layers.fingerprint import WHOLE, digest
 from orchestration.layers.gates import finding, thresholds
-from orchestration.layers.ledger import Ledger, new_write_id
+from orchestration.layers.ledger import Finding, Ledger, new_write_id
 from orchestration.layers.links import LINK_GATE, create_link_view, links_are_open, links_digest
+from orchestration.layers.standing import judged_on, judgments, standing
 from orchestration.linkage.people import Linked, link_people, links_are_stale
 from orchestration.linkage.store import TABLE_NAMES, store_path
 from orchestration.settings import Settings
@@ -43,10 +45,32 @@ def build_links(
 
 
 def judge_links(settings: Settings, ledger: Ledger) -> bool:
-    """Judges the links and the identity store; opens the gate for exactly these files."""
+    """Judges the links and the identity store; opens the gate for exactly these files.
+
+    A table that is as it was when it was judged last is not asked again.
+    """
+    links, limits = links_digest(settings), thresholds(settings)
+    contents = _store_contents(settings) | {"linkage.person_link": {WHOLE: links}}
+    now = judged_on(judgments("linkage"), contents, [WHOLE], limits)
+    stand = standing({WHOLE: now}, {WHOLE: ledger.judged("linkage").get(LINK_GATE, {})})
+    found = [] if stand == set(now) else _findings(settings, limits, stand)
+    return ledger.record("linkage", LINK_GATE, links, found, standing=stand, judged_on=now)
+
+
+def _store_contents(settings: Settings) -> dict[str, dict[str, str]]:
+    """{"linkage.table": {'*': digest of its rows, in any order}} of what a gate may look at of the identity store."""
+    if not store_path(settings).exists():
+        return {}
+    with connect(settings=settings) as con:
+        con.execute(f"attach {text(str(store_path(settings)))} as people (read_only)")
+        rows = {t: con.execute(f"select count(*), sum(hash(r)) from people.{t} as r").fetchone() for t in TABLE_NAMES}
+    return {f"linkage.{table}": {WHOLE: digest(*map(str, counted))} for table, counted in rows.items()}
+
+
+def _findings(settings: Settings, limits: Sequence, stand: Container[str]) -> list[Finding]:
+    """What the suites find in the links and the identity store, but for the tables that stand."""
     from expectations import judge
 
-    digest = links_digest(settings)
     with TemporaryDirectory(dir=settings.identity) as scratch:
         database = Path(scratch) / "gate.duckdb"
         with connect(database) as con:
@@ -57,5 +81,4 @@ def judge_links(settings: Settings, ledger: Ledger) -> bool:
                 for table in TABLE_NAMES:
                     con.execute(f"create table linkage.{table} as from people.{table}")
                 con.execute("detach people")
-        results = judge("linkage", database, [], thresholds(settings), settings.results)
-    return ledger.record("linkage", LINK_GATE, digest, [finding(r) for r in results])
+        return [finding(r) for r in judge("linkage", database, [], limits, settings.results, stand)]
