@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from orchestration.engine import connect, text
 from orchestration.layers.fingerprint import WHOLE, digest
-from orchestration.layers.gates import finding, thresholds
-from orchestration.layers.ledger import Finding, Ledger, new_write_id
+from orchestration.layers.gates import judge_whole
+from orchestration.layers.ledger import Ledger, new_write_id
 from orchestration.layers.links import LINK_GATE, create_link_view, links_are_open, links_digest
-from orchestration.layers.standing import judged_on, judgments, standing
 from orchestration.linkage.people import Linked, link_people, links_are_stale
 from orchestration.linkage.store import TABLE_NAMES, store_path
 from orchestration.settings import Settings
@@ -45,16 +44,11 @@ def build_links(
 
 
 def judge_links(settings: Settings, ledger: Ledger) -> bool:
-    """Judges the links and the identity store; opens the gate for exactly these files.
-
-    A table that is as it was when it was judged last is not asked again.
-    """
-    links, limits = links_digest(settings), thresholds(settings)
+    """Judges the links and the identity store; opens the gate for exactly these files."""
+    links = links_digest(settings)
     contents = _store_contents(settings) | {"linkage.person_link": {WHOLE: links}}
-    now = judged_on(judgments("linkage"), contents, [WHOLE], limits)
-    stand = standing({WHOLE: now}, {WHOLE: ledger.judged("linkage").get(LINK_GATE, {})})
-    found = [] if stand == set(now) else _findings(settings, limits, stand)
-    return ledger.record("linkage", LINK_GATE, links, found, standing=stand, judged_on=now)
+    create = partial(_create_database, settings)
+    return judge_whole(settings, ledger, "linkage", links, contents, create, settings.identity)
 
 
 def _store_contents(settings: Settings) -> dict[str, dict[str, str]]:
@@ -67,18 +61,13 @@ def _store_contents(settings: Settings) -> dict[str, dict[str, str]]:
     return {f"linkage.{table}": {WHOLE: digest(*map(str, counted))} for table, counted in rows.items()}
 
 
-def _findings(settings: Settings, limits: Sequence, stand: Container[str]) -> list[Finding]:
-    """What the suites find in the links and the identity store, but for the tables that stand."""
-    from expectations import judge
-
-    with TemporaryDirectory(dir=settings.identity) as scratch:
-        database = Path(scratch) / "gate.duckdb"
-        with connect(database) as con:
-            con.execute("create schema linkage")
-            create_link_view(con, settings, "linkage.person_link")
-            if store_path(settings).exists():
-                con.execute(f"attach {text(str(store_path(settings)))} as people (read_only)")
-                for table in TABLE_NAMES:
-                    con.execute(f"create table linkage.{table} as from people.{table}")
-                con.execute("detach people")
-        return [finding(r) for r in judge("linkage", database, [], limits, settings.results, stand)]
+def _create_database(settings: Settings, database: Path) -> None:
+    """A DuckDB file with the links and what a gate may look at of the identity store, in the schema `linkage`."""
+    with connect(database) as con:
+        con.execute("create schema linkage")
+        create_link_view(con, settings, "linkage.person_link")
+        if store_path(settings).exists():
+            con.execute(f"attach {text(str(store_path(settings)))} as people (read_only)")
+            for table in TABLE_NAMES:
+                con.execute(f"create table linkage.{table} as from people.{table}")
+            con.execute("detach people")
