@@ -1,4 +1,5 @@
-"""Times the linkage of people: two sources of a million records each about half a million invented people.
+"""Times the linkage of people: two sources of a million records each about half a million people of the fictional county,
+one written like its forms, the other like its jail's bookings.
 
 Prints each step with its wall clock, CPU time and peak memory, then a monthly increment of two percent, and pairwise
 precision and recall. Making the records is not counted.
@@ -84,9 +85,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(home=Path(folder), threads=arguments.threads, memory_limit=arguments.memory)
         with store.open_store(settings) as con:
-            make_people(con, arguments.records // 2)
-            for seed, prefix in ((1, "A"), (2, "B")):
-                make_records(con, arguments.records, arguments.records // 2, seed, prefix, f"source_{prefix.lower()}")
+            people = arguments.records // 4 * 2  # even: a twin follows the other
+            make_people(con, people)
+            for seed, prefix, custodian in ((1, "A", "form"), (2, "B", "jail")):
+                make_records(con, arguments.records, people, seed, prefix, f"source_{prefix.lower()}", custodian)
             con.execute("create temp table everything as from source_a union all from source_b")
             con.execute("drop table source_a; drop table source_b")
             con.execute(

@@ -70,9 +70,12 @@ def _take_in(
 
 
 def plan(
-    settings: Settings, warehouse: Warehouse, agencies: list[str], first: str | None, last: str | None
+    settings: Settings, warehouse: Warehouse, agencies: list[str], first: str | None, last: str | None, to_link: bool
 ) -> list[str]:
-    """Months that the run asks for: the chosen ones, else all that are stale or whose gate is closed."""
+    """Months that the run asks for: the chosen ones, else all that are stale or whose gate is closed.
+
+    to_link: whether people are to be linked, which asks for the whole tables.
+    """
     existing = {m for a in agencies for m in load_state(settings, a).months} | set(warehouse.wanted())
     if first or last:
         return sorted(m for m in existing if m != UNKNOWN and (first or "") <= m <= (last or "9999-12"))
@@ -84,7 +87,7 @@ def plan(
         if not ((gate := gates.get(("input", a, m))) and gate.state == "open" and gate.write_id == made["write_id"])
     }
     to_do = {m for months in warehouse.to_do().values() for m in months}
-    if links_to_do(settings, warehouse.ledger):
+    if to_link:
         to_do.add(WHOLE)
     return sorted((unjudged | to_do) & (existing | {WHOLE}))
 
@@ -154,7 +157,8 @@ def run_road(
         warehouse = Warehouse.open(settings)
         _take_in(settings, warehouse, names, drop, report, outcome)
         readable = [n for n in names if n not in outcome.stopped]
-        months = plan(settings, warehouse, readable, first, last)
+        to_link = links_to_do(settings, warehouse.ledger)
+        months = plan(settings, warehouse, readable, first, last, to_link)
         outcome.months = [m for m in months if m != WHOLE]
         if not months and release.is_current(warehouse):
             report(
@@ -162,12 +166,12 @@ def run_road(
                 f"nothing is stale, every gate is open, and release {release.current_release(settings)} is current",
             )
             return outcome
-        _run_graph(settings, warehouse, readable, months, report, outcome)
+        _run_graph(settings, warehouse, readable, months, to_link, report, outcome)
     return outcome
 
 
 def _run_graph(
-    settings, warehouse: Warehouse, agencies: list[str], months: list[str], report, outcome: Outcome
+    settings, warehouse: Warehouse, agencies: list[str], months: list[str], to_link: bool, report, outcome: Outcome
 ) -> None:
     import os
 
@@ -179,7 +183,7 @@ def _run_graph(
     ranges = groups(months, existing) or ([_any(existing)] if existing else [])
     keys = job.asset_layer.executable_asset_keys if hasattr(job.asset_layer, "executable_asset_keys") else None
     to_build = warehouse.may_build()
-    if links_to_do(settings, warehouse.ledger):
+    if to_link:
         to_build |= warehouse.readers_of("person_link")
     chosen = [
         k

@@ -1,4 +1,4 @@
-"""Loads agency folders: agency.yml, codes/*.csv, thresholds.csv."""
+"""Loads agency folders: agency.yml and codes/*.csv."""
 
 from __future__ import annotations
 
@@ -263,10 +263,6 @@ class Agency(_AgencyFile):
     @property
     def id(self) -> str:
         return self.agency.agency_id
-
-    @property
-    def thresholds_file(self) -> Path:
-        return self.folder / "thresholds.csv"
 
     @cached_property
     def mapping_fingerprint(self) -> str:

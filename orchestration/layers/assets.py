@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
@@ -15,7 +15,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_
 from orchestration.agencies import Agency, AgencyError, check_agency, load_agency
 from orchestration.landing import land_drop
 from orchestration.layers.fingerprint import WHOLE
-from orchestration.layers.gates import judge_input, judge_layer, stopping, thresholds
+from orchestration.layers.gates import judge_input, judge_layer, judge_whole, stopping
 from orchestration.layers.input import build_input, load_state
 from orchestration.layers.ledger import EVERY_AGENCY, new_write_id
 from orchestration.layers.linkage import build_links, judge_links
@@ -23,7 +23,6 @@ from orchestration.layers.links import LINK_GATE
 from orchestration.layers.lock import writer_lock
 from orchestration.layers.models import DBT_LAYERS, Warehouse, selection
 from orchestration.layers.months import UNKNOWN, month_range, partition_keys
-from orchestration.layers.standing import judged_on, judgments, standing
 from orchestration.release import publish as release
 from orchestration.settings import Settings
 from orchestration.standard import load_standard, mapped_entities
@@ -406,24 +405,14 @@ def release_assets(road: Road) -> tuple[dg.AssetsDefinition, dg.AssetsDefinition
 
 def judge_release(warehouse: Warehouse) -> bool:
     """Judges the candidate's files; opens the release gate for exactly those bytes."""
-    from expectations import judge
-    from orchestration.layers.gates import finding
-
     settings = warehouse.settings
     folder = settings.releases / release.CANDIDATE
-    files, limits = release.checksums(folder), thresholds(settings)
-    digest = release.digest_of(files)
+    files = release.checksums(folder)
     contents = {name.removesuffix(".parquet").replace("/", "."): {WHOLE: f["sha256"]} for name, f in files.items()}
-    tables = judgments("release", [tuple(table.split(".")) for table in contents])
-    now = judged_on(tables, contents, [WHOLE], limits)
-    before = warehouse.ledger.judged("release").get(release.RELEASE_GATE, {})
-    stand = standing({WHOLE: now}, {WHOLE: before})
-    with TemporaryDirectory(dir=settings.results) as scratch:
-        database = Path(scratch) / "gate.duckdb"
-        release.candidate_database(folder, database)
-        results = judge("release", database, [], limits, settings.results, stand)
-    findings = [finding(r) for r in results]
-    return warehouse.ledger.record("release", release.RELEASE_GATE, digest, findings, standing=stand, judged_on=now)
+    create = partial(release.candidate_database, folder)
+    return judge_whole(
+        settings, warehouse.ledger, "release", release.digest_of(files), contents, create, settings.results
+    )
 
 
 def all_assets(road: Road, agencies: list[Agency]) -> tuple[list, list]:

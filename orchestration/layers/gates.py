@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,7 +11,7 @@ from orchestration.agencies import find_agencies
 from orchestration.engine import connect
 from orchestration.layers.fingerprint import WHOLE
 from orchestration.layers.input import create_input_views, load_state
-from orchestration.layers.ledger import EVERY_AGENCY, Finding
+from orchestration.layers.ledger import EVERY_AGENCY, Finding, Ledger
 from orchestration.layers.models import DBT_LAYERS, Warehouse
 from orchestration.layers.standing import Contents, judged_on, judgments, standing
 from orchestration.settings import Settings
@@ -95,6 +95,34 @@ def judge_layer(warehouse: Warehouse, layer: str, requested: Iterable[str]) -> d
     return {
         m: ledger.record(layer, (EVERY_AGENCY, m), seen[m], found[m], standing=stand, judged_on=now[m]) for m in places
     }
+
+
+def judge_whole(
+    settings: Settings,
+    ledger: Ledger,
+    layer: str,
+    write_id: str,
+    contents: Contents,
+    create: Callable[[Path], None],
+    scratch: Path,
+) -> bool:
+    """Judges the tables of a layer that has one gate; opens it under the write id. Returns whether it is open now.
+
+    contents: of every table that is there. create makes the database that is judged at a path below the folder
+    scratch; it is not called where every table stands as it was judged last.
+    """
+    from expectations import judge
+
+    key, limits = (EVERY_AGENCY, WHOLE), thresholds(settings)
+    now = judged_on(judgments(layer, [tuple(t.split(".")) for t in contents]), contents, [WHOLE], limits)
+    stand = standing({WHOLE: now}, {WHOLE: ledger.judged(layer).get(key, {})})
+    results = []
+    if stand != set(now):
+        with TemporaryDirectory(dir=scratch) as folder:
+            database = Path(folder) / "gate.duckdb"
+            create(database)
+            results = judge(layer, database, [], limits, settings.results, stand)
+    return ledger.record(layer, key, write_id, [finding(r) for r in results], standing=stand, judged_on=now)
 
 
 def _contents(warehouse: Warehouse) -> Contents:

@@ -8,7 +8,6 @@ Identifying fields go to identity/<entity>/agency_id=…/ and nowhere else.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -24,8 +23,10 @@ import pyarrow
 
 from orchestration.agencies import Agency, Feed, compile_entity, filled, find_traits, pieces_sql, source_columns
 from orchestration.engine import connect, name, text
+from orchestration.files import save_json
 from orchestration.landing import LandedFile, Manifest, Refusal, count_padded, header_of, read_raw
 from orchestration.landing.zone import refuse
+from orchestration.layers.fingerprint import digest
 from orchestration.layers.ledger import Ledger, new_write_id
 from orchestration.layers.links import create_link_view
 from orchestration.settings import Settings
@@ -112,14 +113,7 @@ def input_agencies(settings: Settings) -> list[str]:
 
 
 def _save_state(settings: Settings, agency_id: str, state: InputState) -> None:
-    path = _state_path(settings, agency_id)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    with partial.open("w") as file:
-        json.dump(state.__dict__, file, sort_keys=True, indent=0)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    save_json(_state_path(settings, agency_id), state.__dict__)
 
 
 @contextmanager
@@ -236,7 +230,7 @@ def _made_of(agency: Agency, layout_of: str, files: list[LandedFile]) -> str:
     layouts = feed.layouts().values()
     sides = {lookup.feed for layout in layouts for lookup in layout.lookups.values()}
     landed = sorted(f.sha256 for f in files if f.feed in sides)
-    return _fingerprint(agency.mapping_fingerprint, landed) if landed else agency.mapping_fingerprint
+    return digest(agency.mapping_fingerprint, landed) if landed else agency.mapping_fingerprint
 
 
 def _read_file(
@@ -469,11 +463,11 @@ def _resolve(
             target.parent.mkdir(parents=True, exist_ok=True)
             lists[entity.name] = target.with_suffix(".new")
             con.execute(f"copy (select * from gone order by all) to {text(str(lists[entity.name]))} (format parquet)")
-            for month, digest in con.execute(
+            for month, made in con.execute(
                 "select month, md5(string_agg(source_file || source_row || '.' || source_part || status, ','"
                 " order by source_file, source_row, source_part)) from gone group by month"
             ).fetchall():
-                digests[month][entity.name] = digest
+                digests[month][entity.name] = made
             for sha, status, n in con.execute("select source_file, status, count(*) from gone group by all").fetchall():
                 replaced.setdefault(entity.name, {}).setdefault(sha, {})[status] = n
     return dict(digests), replaced, sorted(list(p) for p in links), lists
@@ -487,10 +481,6 @@ def _old_snapshots(agency: Agency, state: InputState, order: dict[str, int]) -> 
             mine = {sha: (f["version"], order[sha]) for sha, f in state.files.items() if f["feed"] == feed_name}
             found |= {sha for sha in mine if mine[sha] != max(mine.values())}
     return found
-
-
-def _fingerprint(*parts) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def is_stale(settings: Settings, agency: Agency) -> bool:
@@ -588,7 +578,7 @@ def _settle(
         for list_name, rows in sorted(agency.codes.items())
         for r in rows
     ]
-    made_of = _fingerprint(agency.mapping_fingerprint, sorted((f.sha256, f.seq) for f in files))
+    made_of = digest(agency.mapping_fingerprint, sorted((f.sha256, f.seq) for f in files))
     if state.resolved_for == made_of:
         _save_state(settings, agency.id, state)
         return []
@@ -599,12 +589,10 @@ def _settle(
             for month in counts["months"]:
                 made[month][entity].append([sha, file["made_of"]])
     parts = {
-        m: {
-            e: _fingerprint(duckdb.__version__, files, digests.get(m, {}).get(e, "")) for e, files in sorted(of.items())
-        }
+        m: {e: digest(duckdb.__version__, files, digests.get(m, {}).get(e, "")) for e, files in sorted(of.items())}
         for m, of in made.items()
     }
-    fresh = {m: _fingerprint(of) for m, of in parts.items()}
+    fresh = {m: digest(of) for m, of in parts.items()}
     changed = {m: f for m, f in fresh.items() if state.months.get(m, {}).get("fingerprint") != f}
     emptied = sorted(set(state.months) - set(fresh))
     changed |= {m: "empty" for m in emptied if state.months[m]["fingerprint"] != "empty"}

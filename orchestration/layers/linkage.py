@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from orchestration.engine import connect, text
-from orchestration.layers.gates import finding, thresholds
+from orchestration.layers.fingerprint import WHOLE, digest
+from orchestration.layers.gates import judge_whole
 from orchestration.layers.ledger import Ledger, new_write_id
 from orchestration.layers.links import LINK_GATE, create_link_view, links_are_open, links_digest
 from orchestration.linkage.people import Linked, link_people, links_are_stale
@@ -36,7 +37,7 @@ def build_links(
     linked = None
     if retrain or links_are_stale(settings, today(settings)):
         ledger.close("linkage", [LINK_GATE], new_write_id())
-        linked = link_people(settings, today(settings), say, retrain)
+        linked = link_people(settings, today(settings), say, retrain, force=True)
     if not links_are_open(settings, ledger):
         ledger.close("linkage", [LINK_GATE], links_digest(settings))
     return linked
@@ -44,18 +45,29 @@ def build_links(
 
 def judge_links(settings: Settings, ledger: Ledger) -> bool:
     """Judges the links and the identity store; opens the gate for exactly these files."""
-    from expectations import judge
+    links = links_digest(settings)
+    contents = _store_contents(settings) | {"linkage.person_link": {WHOLE: links}}
+    create = partial(_create_database, settings)
+    return judge_whole(settings, ledger, "linkage", links, contents, create, settings.identity)
 
-    digest = links_digest(settings)
-    with TemporaryDirectory(dir=settings.identity) as scratch:
-        database = Path(scratch) / "gate.duckdb"
-        with connect(database) as con:
-            con.execute("create schema linkage")
-            create_link_view(con, settings, "linkage.person_link")
-            if store_path(settings).exists():
-                con.execute(f"attach {text(str(store_path(settings)))} as people (read_only)")
-                for table in TABLE_NAMES:
-                    con.execute(f"create table linkage.{table} as from people.{table}")
-                con.execute("detach people")
-        results = judge("linkage", database, [], thresholds(settings), settings.results)
-    return ledger.record("linkage", LINK_GATE, digest, [finding(r) for r in results])
+
+def _store_contents(settings: Settings) -> dict[str, dict[str, str]]:
+    """{"linkage.table": {'*': digest of its rows, in any order}} of what a gate may look at of the identity store."""
+    if not store_path(settings).exists():
+        return {}
+    with connect(settings=settings) as con:
+        con.execute(f"attach {text(str(store_path(settings)))} as people (read_only)")
+        rows = {t: con.execute(f"select count(*), sum(hash(r)) from people.{t} as r").fetchone() for t in TABLE_NAMES}
+    return {f"linkage.{table}": {WHOLE: digest(*map(str, counted))} for table, counted in rows.items()}
+
+
+def _create_database(settings: Settings, database: Path) -> None:
+    """A DuckDB file with the links and what a gate may look at of the identity store, in the schema `linkage`."""
+    with connect(database) as con:
+        con.execute("create schema linkage")
+        create_link_view(con, settings, "linkage.person_link")
+        if store_path(settings).exists():
+            con.execute(f"attach {text(str(store_path(settings)))} as people (read_only)")
+            for table in TABLE_NAMES:
+                con.execute(f"create table linkage.{table} as from people.{table}")
+            con.execute("detach people")

@@ -23,6 +23,7 @@ LINK_COLUMNS = {
     "zone": "varchar", "person_key": "varchar", "is_anonymous": "boolean", "match_method_code": "varchar",
     "match_weight": "decimal(6,2)",
 }  # fmt: skip
+FILE_COLUMNS = [c for c in LINK_COLUMNS if c not in ("agency_id", "month")]  # these two stand in the file's path
 
 
 def link_files(settings: Settings) -> list[Path]:
@@ -43,11 +44,21 @@ def create_link_view(con: duckdb.DuckDBPyConnection, settings: Settings, view: s
     con.execute(f"create or replace view {view} as select {columns} {rows}")
 
 
+def link_state_file(settings: Settings) -> Path:
+    return settings.input / "person_link" / "state.json"
+
+
+def link_state(settings: Settings) -> dict:
+    """What linkage noted when it last ran; empty before. made_of: digest of all it read; from, until: first day on
+    which it holds, and on which it no longer does; files: {file: digest of its rows}."""
+    path = link_state_file(settings)
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
 def link_digests(settings: Settings) -> dict[str, str]:
     """{agency_id: digest of its links}, as linkage noted them when it wrote them."""
-    path = settings.input / "person_link" / "state.json"
     found: dict[str, list] = {}
-    for file, made in sorted(json.loads(path.read_text())["files"].items()) if path.exists() else ():
+    for file, made in sorted(link_state(settings).get("files", {}).items()):
         found.setdefault(file.split("/")[0].removeprefix("agency_id="), []).append([file, made])
     return {agency: digest(files) for agency, files in found.items()}
 

@@ -202,13 +202,11 @@ class Warehouse:
 
     def readers_of(self, table: str) -> set[str]:
         """Models that read an input table, themselves or through others."""
-        found: set[str] = set()
-        names: set[str] = set()
-        for unique_id, model in self.project.models.items():  # parents first
+        models, found = self.project.models, set()
+        for unique_id, model in models.items():  # parents first
             if table in model.inputs or found & set(model.parents):
                 found.add(unique_id)
-                names.add(model.name)
-        return names
+        return {models[u].name for u in found}
 
     # -- building
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration.engine import connect, text
+from orchestration.layers.links import create_link_view, link_files
 from orchestration.settings import Settings
 
 GROUPS = ("race_ethnicity", "sex", "age_band", "housing_status", "language", "name_origin")
@@ -71,13 +72,11 @@ class Report:
 
 def evaluate(settings: Settings, truth: Path, zone: str) -> Report:
     """Compares input/person_link with a truth folder (person.parquet, record.parquet). Raises FileNotFoundError."""
-    links = settings.input / "person_link" / "*" / "*" / f"{zone}.parquet"
-    if not list(settings.input.glob(f"person_link/*/*/{zone}.parquet")):
+    if not any(path.stem == zone for path in link_files(settings)):
         raise FileNotFoundError(f"no links of zone {zone} in {settings.input}: run `crisis linkage run` first")
     with connect(settings=settings) as con:
-        con.execute(
-            f"create view link as select * from read_parquet({text(str(links))}, hive_partitioning = true, hive_types_autocast = false)"
-        )
+        create_link_view(con, settings, "every_link")
+        con.execute(f"create view link as select * from every_link where zone = {text(zone)}")
         for table in ("person", "record"):
             con.execute(f"create view {table} as select * from read_parquet({text(str(truth / f'{table}.parquet'))})")
         return score(con, zone)

@@ -8,7 +8,6 @@ increment ends as a run over all would.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +18,10 @@ import duckdb
 
 from orchestration.agencies import Agency, find_agencies, load_agency
 from orchestration.engine import text
+from orchestration.files import save_json
+from orchestration.layers.fingerprint import digest
 from orchestration.layers.input import create_input_views, input_agencies, load_state
+from orchestration.layers.links import FILE_COLUMNS, LINK_COLUMNS, link_state, link_state_file
 from orchestration.linkage import store
 from orchestration.linkage.cluster import group, reach
 from orchestration.linkage.model import (
@@ -39,7 +41,6 @@ from orchestration.settings import Settings
 
 Say = Callable[[str], None]
 GROWTH = 4  # times as many profiles as the model was trained on: time to train it again
-OUTPUT = "entity, entity_id, role_code, zone, person_key, is_anonymous, match_method_code, match_weight"
 
 
 @dataclass
@@ -62,13 +63,10 @@ def link_people(
     as_of: the day on which consents are judged. retrain: learn the model anew, on what is there now. force: look even
     if nothing seems to have changed.
     """
-    model, agencies = Model.load(), linkable_agencies(settings)
-    made_of = _fingerprint(settings, model, agencies)
-    state = _load_state(settings)
-    is_made = store.store_path(settings).exists() and state.get("made_of") == made_of
-    if is_made and not (force or retrain) and state["from"] <= str(as_of) < state["until"]:
+    if not (force or retrain or links_are_stale(settings, as_of)):
         return Linked(is_fresh=False)
-    found = Linked()
+    model, agencies, found = Model.load(), linkable_agencies(settings), Linked()
+    made_of = _made_of(settings, model, agencies)
     with store.open_store(settings) as con:
         turn = read_records(con, settings, model, agencies, as_of)
         admit(con, model, settings.link_minors, "admitted")
@@ -78,16 +76,19 @@ def link_people(
             say(f"{zone}: " + said(found.zones[zone]))
             if hint := _grown(con, zone):
                 say(f"{zone}: {hint}")
-        files = write_links(con, settings, state.get("files", {}), found)
-    _save_state(settings, {"made_of": made_of, "from": str(as_of), "until": str(turn or date.max), "files": files})
+        files = write_links(con, settings, link_state(settings).get("files", {}), found)
+    state = {"made_of": made_of, "from": str(as_of), "until": str(turn or date.max), "files": files}
+    save_json(link_state_file(settings), state)
     return found
 
 
 def links_are_stale(settings: Settings, as_of: date) -> bool:
-    """Whether rows, model, seals, agencies or consents in force changed since people were linked last."""
-    state = _load_state(settings)
-    made_of = _fingerprint(settings, Model.load(), linkable_agencies(settings))
-    return state.get("made_of") != made_of or not state["from"] <= str(as_of) < state["until"]
+    """Whether rows, model, seals, agencies or consents in force changed since people were linked last, or the identity
+    store is gone."""
+    state = link_state(settings)
+    if not (state and store.store_path(settings).exists() and state["from"] <= str(as_of) < state["until"]):
+        return True
+    return state["made_of"] != _made_of(settings, Model.load(), linkable_agencies(settings))
 
 
 def said(counts: dict[str, int]) -> str:
@@ -108,18 +109,15 @@ def linkable_agencies(settings: Settings) -> dict[str, Agency]:
     return {a: agency for a, agency in loaded.items() if agency.linkable}
 
 
-def _fingerprint(settings: Settings, model: Model, agencies: dict[str, Agency]) -> str:
+def _made_of(settings: Settings, model: Model, agencies: dict[str, Agency]) -> str:
     """What linkage is made of: rows, model, who may be linked, what is sealed."""
     rows = {}
     for agency_id, agency in agencies.items():
         state = load_state(settings, agency_id)
         rows[agency_id] = [agency.agency.agency_type_code, state.resolved_for]
     sealed = sealed_file(settings)
-    parts = [
-        rows, model.digest, model.said["zones"], settings.link_minors,
-        sealed.read_text() if sealed.exists() else "", _code_digest(),
-    ]  # fmt: skip
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    sealed_now = sealed.read_text() if sealed.exists() else ""
+    return digest(rows, model.digest, model.said["zones"], settings.link_minors, sealed_now, _code_digest())
 
 
 def _code_digest() -> str:
@@ -389,7 +387,7 @@ def add_output(con: duckdb.DuckDBPyConnection, zone: str) -> None:
     """
     con.execute(
         f"""
-        insert into person_link
+        insert into person_link by name
         with placed as (
             select record_id, person_key, profile_no,
                 row_number() over (partition by person_key order by month, record_id) as place,
@@ -425,11 +423,9 @@ def add_output(con: duckdb.DuckDBPyConnection, zone: str) -> None:
 
 
 def empty_output() -> str:
-    return (
-        "select ''::varchar as agency_id, ''::varchar as month, ''::varchar as record_id, ''::varchar as entity,"
-        " ''::varchar as entity_id, ''::varchar as role_code, ''::varchar as zone, ''::varchar as person_key,"
-        " false as is_anonymous, ''::varchar as match_method_code, 0::decimal(6, 2) as match_weight where false"
-    )
+    """SQL of table `person_link` without a row: the columns of the links and record_id."""
+    columns = {"record_id": "varchar"} | LINK_COLUMNS
+    return f"select {', '.join(f'cast(null as {t}) as {c}' for c, t in columns.items())} where false"
 
 
 def write_links(
@@ -438,21 +434,21 @@ def write_links(
     """Writes input/person_link/agency_id=…/month=…/<zone>.parquet where the rows changed; returns {file: digest}."""
     root = settings.input / "person_link"
     now = {
-        f"agency_id={a}/month={m}/{z}.parquet": (a, m, z, digest)
-        for a, m, z, digest in con.execute(
+        f"agency_id={a}/month={m}/{z}.parquet": (a, m, z, made)
+        for a, m, z, made in con.execute(
             "select agency_id, month, zone, md5(string_agg(concat_ws('|', record_id, coalesce(person_key, ''), is_anonymous,"
             " match_method_code, coalesce(match_weight, 0)), ';' order by record_id)) from person_link group by all order by all"
         ).fetchall()
     }
     changed = set()
-    for file, (agency_id, month, zone, digest) in now.items():
+    for file, (agency_id, month, zone, made) in now.items():
         path = root / file
-        if before.get(file) == digest and path.exists():
+        if before.get(file) == made and path.exists():
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
         con.execute(
-            f"copy (select {OUTPUT} from person_link where agency_id = {text(agency_id)} and month = {text(month)}"
+            f"copy (select {', '.join(FILE_COLUMNS)} from person_link where agency_id = {text(agency_id)} and month = {text(month)}"
             f" and zone = {text(zone)} order by entity, entity_id, role_code, record_id) to {text(str(partial))} (format parquet)"
         )
         os.replace(partial, path)
@@ -462,7 +458,7 @@ def write_links(
         agency_id, month, _ = file.split("/")
         changed.add((agency_id.removeprefix("agency_id="), month.removeprefix("month=")))
     found.changed = sorted(changed)
-    return {file: digest for file, (*_, digest) in now.items()}
+    return {file: made for file, (*_, made) in now.items()}
 
 
 def _grown(con: duckdb.DuckDBPyConnection, zone: str) -> str | None:
@@ -476,20 +472,3 @@ def _grown(con: duckdb.DuckDBPyConnection, zone: str) -> str | None:
             f"the model knows {row[0]:,} profiles and there are {now:,}; train it again: crisis linkage run --retrain"
         )
     return None
-
-
-def _state_file(settings: Settings) -> Path:
-    return settings.input / "person_link" / "state.json"
-
-
-def _load_state(settings: Settings) -> dict:
-    path = _state_file(settings)
-    return json.loads(path.read_text()) if path.exists() else {}
-
-
-def _save_state(settings: Settings, state: dict) -> None:
-    path = _state_file(settings)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(state, sort_keys=True, indent=0))
-    os.replace(partial, path)

@@ -25,7 +25,7 @@ from orchestration.layers.ledger import EVERY_AGENCY, LAYERS
 from orchestration.layers.linkage import links_to_do, today
 from orchestration.layers.models import DBT_LAYERS, Warehouse, describe_models
 from orchestration.release.disclosure import general_select
-from orchestration.release.tiers import CLOSED, TIERS, columns_by_tier, tier_of, without_tier
+from orchestration.release.tiers import CLOSED, TIERS, column_meta, columns_by_tier, tier_of, without_tier
 from orchestration.settings import Settings
 
 CANDIDATE = ".candidate"
@@ -132,7 +132,6 @@ def digest_of(files: dict[str, dict]) -> str:
 
 def _described(model: Model) -> dict:
     """What a reader needs to know of a table, as it stands in the manifest."""
-    meta = lambda said: said.get("config", {}).get("meta") or said.get("meta", {})  # noqa: E731
     return {
         "description": model.description,
         "schema": model.schema,
@@ -147,7 +146,7 @@ def _described(model: Model) -> dict:
             c: {
                 "description": said["description"],
                 "type": said.get("data_type"),
-                "unit": meta(said).get("unit"),
+                "unit": column_meta(said).get("unit"),
                 "tier": tier_of(said),
             }
             for c, said in model.columns.items()

@@ -13,9 +13,14 @@ TIERS = ("internal", "care", "general")
 CLOSED = ("internal", "care")  # for their own readers alone
 
 
+def column_meta(said: dict) -> dict:
+    """What the model's contract says of a column beside its name, type and description: tier, unit."""
+    return said.get("config", {}).get("meta") or said.get("meta", {})
+
+
 def tier_of(said: dict) -> str | None:
-    """The tier of a column, as the model's contract says it."""
-    return said.get("config", {}).get("meta", {}).get("tier") or said.get("meta", {}).get("tier")
+    """The tier of a column."""
+    return column_meta(said).get("tier")
 
 
 def without_tier(model: Model) -> list[str]:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import csv
+import shutil
+import sys
+from dataclasses import replace
+
 import duckdb
 import pytest
 
 from orchestration.county import write_county
 from orchestration.county.compare import compare
+from orchestration.layers.links import link_files
+from orchestration.layers.models import Warehouse
 from orchestration.linkage.search import search_home
+from orchestration.linkage.store import store_path
+from orchestration.release.publish import current_release
 from orchestration.release.reader import open_release
 from orchestration.run import run_road
 from orchestration.settings import PROJECT, Settings
+
+sys.path.insert(0, str(PROJECT / "benchmarks"))
+from steps import correct_month
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +88,45 @@ def test_who_refused_is_in_no_linked_table_of_care_though_the_twin_is_not(clean)
     assert refused
     assert not linked & {number for (number,) in refused}
     assert not justice & {"ed_visit", "inpatient_stay", "referral", "service_linkage", "program_enrollment", "consent"}
+
+
+def test_a_corrected_month_of_calls_makes_a_whole_release_and_links_nobody_anew(clean, tmp_path):
+    """February's calls come again, each closed with a report: the other months, and who is who, stay as they were."""
+    first, truth = clean
+    settings, folder = replace(first, home=tmp_path / "home"), tmp_path / "drop" / "cedar_county"
+    shutil.copytree(first.home, settings.home, symlinks=True)
+    folder.mkdir(parents=True)
+    (export,) = (truth.parent / "drop" / "cedar_county").glob("cad_incidents_*_*-*.csv")
+    shutil.copy(export, folder)
+    correct_month(folder, "2024-02")
+    with (folder / "cad_incidents_2024-02_late.csv").open(newline="") as sent:
+        corrected = sum(1 for _ in csv.DictReader(sent))
+    assert corrected > 2000
+
+    before = who_is_who(settings)
+    outcome = run_road(settings, drop=tmp_path / "drop")
+    assert outcome.success, outcome
+    assert "2024-02" in outcome.months
+    assert current_release(settings) != current_release(first)
+    assert closed(settings, "2024-01") == closed(first, "2024-01")
+    assert closed(settings, "2024-02") == {"report_taken": corrected}
+    assert Warehouse.open(settings).stale() == {}
+    assert who_is_who(settings) == before
+    assert run_road(settings, drop=tmp_path / "drop").months == []
+
+
+def closed(settings: Settings, month: str) -> dict[str, int]:
+    """How many of a month's calls the release shows closed how."""
+    with open_release(settings) as con:
+        return dict(
+            con.execute(
+                "select cad_disposition_code, count(*) from internal.fct_incident where month = ? group by all", [month]
+            ).fetchall()
+        )
+
+
+def who_is_who(settings: Settings) -> tuple:
+    """Link files with the instant of their writing, and how many builds changed the identity store."""
+    with duckdb.connect(str(store_path(settings)), read_only=True) as con:
+        (builds,) = con.execute("select count(*) from run").fetchone()
+    return builds, {p.relative_to(settings.home): p.stat().st_mtime_ns for p in link_files(settings)}

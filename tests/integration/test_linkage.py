@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+import duckdb
 import pytest
 
 from orchestration.agencies import load_agency
@@ -11,8 +12,9 @@ from orchestration.county import write_county
 from orchestration.landing import land_drop
 from orchestration.layers.input import build_input
 from orchestration.layers.ledger import Ledger
-from orchestration.linkage.people import link_people
-from orchestration.linkage.store import forget, open_store
+from orchestration.layers.linkage import build_links, judge_links
+from orchestration.linkage.people import link_people, links_are_stale
+from orchestration.linkage.store import forget, open_store, store_path
 from orchestration.settings import PROJECT, Settings
 from tests.linkage_home import CALL, CONSENT, JAIL, VISIT, PeopleHome, person
 
@@ -91,6 +93,19 @@ def test_running_again_changes_nothing(home):
     assert home.stored("select zone, count(*) from run group by zone order by zone") == [("care", 1), ("justice", 1)]
 
 
+def test_a_lost_identity_store_is_noticed_and_its_keys_are_given_anew(home):
+    home.forms([{"form": "F1", **person("Anna", "Sample", **ANNA)}])
+    home.link()
+    keys, day = home.keys(), date(2024, 7, 1)
+    assert not links_are_stale(home.settings, day)
+    store_path(home.settings).unlink()
+    assert links_are_stale(home.settings, day)
+    assert home.link().is_fresh
+    assert home.events() == [("created", "F1")]
+    assert home.keys()["F1"] not in {None, keys["F1"]}
+    assert not links_are_stale(home.settings, day)
+
+
 def test_new_evidence_merges_and_the_key_given_first_stays(home):
     home.forms([{"form": "F1", **person("Anna", "Sample", "1980-02-03", "555-010-1234")}])
     home.link("2024-06-01")
@@ -123,6 +138,64 @@ def test_a_corrected_record_splits_a_person_and_the_larger_part_keeps_the_key(ho
     assert keys["F1"] == keys["F4"] == key
     assert len({keys["F1"], keys["F2"], keys["F3"]}) == 3
     assert sorted(home.events()[4:]) == [("split", "F2"), ("split", "F3")]
+
+
+# -- the gate
+
+
+@pytest.fixture
+def judged(home, monkeypatch):
+    """Builds and judges as a run does, and gives the tables that the gate asked. A first run is done."""
+    import expectations
+
+    asked, whole = set(), expectations.judge
+
+    def noted(*given):
+        results = whole(*given)
+        asked.update(r.table for r in results)
+        return results
+
+    def build_and_judge() -> set[str]:
+        asked.clear()
+        build_links(home.settings, Ledger(home.settings.home))
+        is_open = judge_links(home.settings, Ledger(home.settings.home))
+        assert is_open == (gate(home).state == "open")
+        return set(asked)
+
+    monkeypatch.setattr(expectations, "judge", noted)
+    home.forms([{"form": f, **person("Anna", "Sample", **ANNA)} for f in ("F1", "F2")])
+    assert build_and_judge() == {"person_link", "person"}
+    return build_and_judge
+
+
+def gate(home):
+    return Ledger(home.settings.home).gates("linkage")["linkage", "*", "*"]
+
+
+def test_what_linkage_did_not_change_is_not_judged_again_and_its_findings_stay(home, judged):
+    before = Ledger(home.settings.home).findings("linkage")
+    assert judged() == set()
+    home.forms([{"form": "F1", **person("Anna", "Sample", occurred="2024-05-02 11:00:00", **ANNA)}], "forms_2.csv")
+    assert judged() == set(), "a corrected record of the same person changes no link and no key"
+    assert Ledger(home.settings.home).findings("linkage") == before
+    assert gate(home).state == "open"
+
+
+def test_a_changed_link_file_is_judged(home, judged):
+    (file,) = home.settings.input.glob("person_link/*/*/justice.parquet")
+    con = duckdb.connect()
+    con.execute(f"create table link as from read_parquet('{file}', hive_partitioning = false)")
+    con.execute(f"copy (select * replace ('guess' as match_method_code) from link) to '{file}' (format parquet)")
+    assert "person_link" in judged()
+    assert "person_link.method_listed" in gate(home).reason
+    assert judged() == {"person_link"}, "what stopped the gate is asked again, and nothing else"
+
+
+def test_a_changed_store_is_judged_though_no_link_changed(home, judged):
+    with open_store(home.settings) as con:
+        con.execute("delete from store.event where record_id like '%F1'")
+    assert "person" in judged()
+    assert "person.every_change_has_its_event" in gate(home).reason
 
 
 # -- zones

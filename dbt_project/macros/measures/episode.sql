@@ -62,6 +62,31 @@ numbered as (
 )
 {%- endmacro %}
 
+{# The CTE `final`: one row per person, window and episode of `numbered`; kinds: the events that are counted apart. #}
+{% macro episode_summary(key, kinds) -%}
+final as (
+    select
+        {{ key }},
+        window_days,
+        episode_number,
+        min(started_at) as started_at,
+        max(free_at) as ended_at,
+        min(agency_id) as first_agency_id,
+        {{ id_of_earliest('contact_id', 'started_at') }} as first_contact_id,
+        {{ path_in_order('event_kind_code', 'event_number') }} as path_codes,
+        count(*) as event_count,
+        {%- for kind in kinds %}
+        count(case when event_kind_code = '{{ kind }}' then 1 end) as {{ kind }}_count,
+        {%- endfor %}
+        count(case when enforcement_code in ('booked', 'arrested_unspecified') then 1 end) as arrest_count,
+        count(case when legal_hold_code = 'involuntary' then 1 end) as involuntary_hold_contact_count,
+        min(days_at_liberty_before) as days_at_liberty_before,
+        {{ seconds_between('max(free_at)', 'max(last_known_at)') }} >= window_days * 86400 as is_follow_up_complete
+    from numbered
+    group by {{ key }}, window_days, episode_number
+)
+{%- endmacro %}
+
 {# One row a number of a list. #}
 {% macro numbers_listed(numbers, name) -%}
     {%- for number in numbers -%}

@@ -3,21 +3,8 @@
 
 with person_link as (
     select * from {{ ref('stg_person_link') }}
-    where zone_code = 'justice'
 ),
 
-final as (
-    select
-        agency_id,
-        entity,
-        record_id,
-        role_code,
-        month,
-        person_key,
-        is_anonymous,
-        match_method_code,
-        match_weight
-    from person_link
-)
+{{ records_of_zone('justice', 'person_key') }}
 
 select * from final
