@@ -31,6 +31,7 @@ select *, u_redact < {p.below("redacted_any")}
         u_asked >= {WHOLE - p.below("placeholder")} as is_placeholder,
         s >= {begin} and s < {end} as is_fixed, {misdated} as is_misdated,
         s >= {begin} and s < {end} and u_late < {p.below("late_disposition")} as is_late,
+        s >= {begin} and s < {end} and bh and u_late >= {WHOLE - p.below("late_recode")} as is_recoded,
         not (is_dup or is_cancelled) and u_shut < {p.below("reopened")} as is_reopened
 from calls
 """
@@ -47,9 +48,7 @@ def events_sql(period: Period, p: Parameters, corrected: bool, wanted: str) -> s
     """Rows of the events' export. The corrected export holds one month again, with what had been missing."""
     if corrected:
         received, late, times = "clock(s)", "false", "1"
-        close = (
-            f"case when u_late >= {WHOLE - WHOLE // 33} and bh then {lookup_sql('kind', EXPLICIT)} else code_close end"
-        )
+        close = f"case when is_recoded then {lookup_sql('kind', EXPLICIT)} else code_close end"
         where, exported = "is_fixed or is_misdated", period.stamp(18)
     else:
         received = (
@@ -150,6 +149,7 @@ def unit_rows(calls: pa.Table, officers: pa.Array, period: Period) -> pa.Table:
             "x": x,
             "y": y,
             "cit": cit,
+            "u_unit": by_call("u_unit"),
             "officer": officer,
             "officer_name": pa.DictionaryArray.from_arrays(pa.array(officer.astype(np.int32)), officers),
             **{name: by_call(name) for name in ("is_dup", "off1", "ride", "handed", "program", "pool", "units")},
@@ -175,8 +175,8 @@ select i, j, s, is_off, x, y, family, busy, officers as officers_sent,
     number as IncidentNumber,
     case family when 2 then 'MC' || cast(1 + i % 4 as varchar) when 1 then 'CR' || cast(1 + i % 3 as varchar)
         when 3 then 'CM' || cast(1 + i % 3 as varchar)
-        else sector || cast(10 + pool * 20 + (x + j) % units as varchar) end as Unit,
-    1 as Assignment,
+        else sector || cast(10 + pool * 20 + (cast(u_unit as bigint) + j) % units as varchar) end as Unit,
+    1 + case when family = 0 then (j - 1) // units else 0 end as Assignment,
     case family when 2 then 'MCT' when 3 then 'COMM' when 1 then 'CORE'
         else case when cit then 'CITCAR' else 'CAR' end end as UnitKind,
     case family when 2 then 'MOBILE' when 3 then 'NOPOLICE' when 1 then 'CORESP'
@@ -230,6 +230,7 @@ DIRT = {
     "placeholder": "is_placeholder",
     "wrong_date": "is_misdated",
     "late_disposition": "is_late",
+    "late_recode": "is_recoded",
     "code_drift": "is_drifted",
     "unmapped_type": f"type_open = '{UNMAPPED_TYPE}'",
     "duplicate": "is_dup and close_code = 'DUP'",

@@ -9,7 +9,7 @@ from orchestration.county.parameters import Parameters
 from orchestration.county.period import DAY, Period
 from orchestration.county.programs import PROGRAMS
 
-DRAWS = ("a", "b", "c", "d", "e", "f", "g", "h", "k", "v")
+DRAWS = ("a", "b", "c", "d", "e", "f", "g", "h", "k", "v", "w")
 PERSON = """w_number as ClientNumber, w_first as FirstName, w_last as LastName, w_birth as BirthDate, w_phone as Phone,
     w_address as Address"""
 
@@ -33,7 +33,8 @@ with drawn as (
         case when b < {p.below("linked")} then 'in_time' when b < {p.below("linked") + p.below("linked_late")} then 'late'
             end as link,
         c < {p.below("sud_provider", scale=2)} and kind = 'substance' or c < {p.below("sud_provider", scale=0.5)} as is_sud,
-        v < {p.below("silent_week")} as may_fail
+        v < {p.below("silent_week")} as may_fail,
+        program not between 1 and 3 and w < {p.below("referral_without_number")} as is_unnumbered
     from ({rows})
 ),
 linked as (
@@ -45,6 +46,7 @@ select *, case when kept_s <= {closed} then kept_s end as seen_s, coalesce(kept_
     kept_s <= {closed} and e < {p.below("enrolled")} as is_enrolled,
     kept_s <= {closed} and f < {p.below("second_service")} and kept_s + span_service_gap(g) <= {closed} as came_again,
     person_dirt as dirt,
+    concat_ws('|', nullif(person_dirt, ''), case when is_unnumbered then 'referral_without_number' end) as referral_dirt,
     'RF' || substr(cast({10**9} + n + 1 as varchar), 3) as referral_number, span_paid(k) // 4 as paid
 from linked
 """
@@ -61,7 +63,8 @@ def exports(period: Period, p: Parameters) -> dict[str, str]:
     closed = period.end + 4 * DAY
     return {
         "referrals": f"""
-            select {HIDDEN}, _s, dirt as _dirt, referral_number as ReferralNumber, case when program between 1 and 3 then number end as CadNumber,
+            select {HIDDEN}, _s, referral_dirt as _dirt, referral_number as ReferralNumber,
+                case when not is_unnumbered then number end as CadNumber,
                 case program when 1 then 'P-CORE' when 2 then 'P-MCT' when 3 then 'P-ALT' end as Program,
                 case when is_sud then 'CARE-SUD' else 'CARE-MH' end as Provider, clock(_s) as Referred,
                 case when is_sud then 'SUD' when h % 5 = 0 then 'CM' when h % 7 = 0 then 'MED' else 'OP' end as ReferralType,

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchestration.county import cad, calls, care, forms, health, identity, jail, office, truth
+from orchestration.county import cad, calls, care, forms, health, identity, jail, office, trips, truth
 from orchestration.county.draws import columns as draw_columns
 from orchestration.county.files import Files, write_sheet
 from orchestration.county.parameters import Parameters, load_parameters, macros
@@ -29,7 +29,7 @@ from orchestration.county.waiting import Pools
 from orchestration.settings import PROJECT
 
 BLOCK = 500_000  # calls worked on at a time; even, because a duplicate follows its master
-FEEDS = ("cad", "units", "status", "forms", "force", "office", "jail", "health", "care")
+FEEDS = ("cad", "units", "status", "trips", "forms", "force", "office", "jail", "health", "care")
 AGENCIES = ("cedar_county", "cedar_jail", "cedar_health", "cedar_care")
 MEMORY = "4GB"  # DuckDB's part; numpy and the files take the rest
 
@@ -174,7 +174,14 @@ class _County:
         if "cad" in self.feeds:
             self._view("marked", cad.marked_sql(self.period, self.p))
             self._truth("record", cad.CALLER_RECORDS)
-        self._take(found.filter(pc.or_(found["is_contact"], pc.equal(found["close_code"], "BKD"))), "followed")
+        self._take(
+            found.filter(
+                pc.or_(pc.or_(found["is_contact"], pc.equal(found["close_code"], "BKD")), pc.is_valid(found["place"]))
+            ),
+            "followed",
+        )
+        if "trips" in self.feeds:
+            self._trips()
         if self.feeds & {"forms", "force"}:
             self._forms()
         if "jail" in self.feeds:
@@ -260,7 +267,7 @@ class _County:
         if lost != "false":
             self.con.execute(truth.tally_flags_sql(agency, entity, {"silent_week": lost}, "_s", "out"))
         if feed in truth.PAID:
-            self.con.execute(truth.spent_sql("null", truth.PAID[feed], "1", "row", "_paid", "out", kept))
+            self.con.execute(truth.spent_sql("null", truth.PAID[feed], "1", "row", "_paid", "out", f"_s < {end}"))
 
     def _shown(self, table: str) -> str:
         """The columns of a table that the vendor exports: those whose name does not begin with _."""
@@ -319,6 +326,12 @@ class _County:
                 self._csv("cedar_county", f"cad_units_{label}.csv", query, "unit_rows")
             if "status" in self.feeds:
                 self._csv("cedar_county", f"cad_status_{label}.csv.gz", cad.status_sql(units, where), "status_rows")
+
+    def _trips(self) -> None:
+        self._rows("trip", trips.causes_sql(), trips.DRAWS)
+        self._table("out", trips.trips_sql())
+        self._export("cedar_county", "transports", self._shown("out"), "out")
+        self.con.execute(truth.spent_sql("null", "ambulance_trip", "1", "row", "_charge", "out", "_charge is not null"))
 
     def _forms(self) -> None:
         contacts = f"{forms.contacts_sql(self.p)} union all by name {forms.outreach_sql(self.period, self.p)}"

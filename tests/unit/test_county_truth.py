@@ -142,9 +142,11 @@ def test_paid_amounts_add_up_to_the_true_cost(clean: County) -> None:
         ("ed_visit", "cedar_health/ed_visits_*.csv"),
         ("inpatient_stay", "cedar_health/stays_*.csv"),
         ("service_visit", "cedar_care/services_*.csv"),
+        ("ambulance_trip", "cedar_county/transports_*.csv"),
     ):
+        amount = "Charge" if item == "ambulance_trip" else "Paid"
         (paid,) = clean.one(
-            f"select cast(sum(cast(Paid as decimal(12, 2))) * 100 as bigint) from {clean.file(pattern)}"
+            f"select cast(sum(cast({amount} as decimal(12, 2))) * 100 as bigint) from {clean.file(pattern)}"
         )
         assert clean.one(f"select cents from {clean.truth('cost')} where item = '{item}'") == (paid,), item
 
@@ -157,6 +159,25 @@ def test_officer_hours_of_the_file_are_the_true_ones(clean: County) -> None:
     """)
     (hours,) = clean.one(f"select sum(quantity) from {clean.truth('cost')} where item = 'officer_hour'")
     assert abs(seconds / 3600 - float(hours)) < 4  # a unit that is out when the clock changes is an hour off
+
+
+def test_a_unit_goes_to_an_event_once_an_assignment(clean: County) -> None:
+    rows, keys = clean.one(
+        f"select count(*), count(distinct (IncidentNumber, Unit, Assignment)) from {clean.file('cedar_county/cad_units_*.csv')}"
+    )
+    assert rows == keys
+
+
+def test_a_trip_goes_where_the_call_s_end_says(clean: County) -> None:
+    """Arrests booked go to jail, and whoever is taken anywhere is taken once; an ambulance alone charges."""
+    trips, calls, wrong, charged = clean.one(f"""
+        select count(*), count(distinct t.IncidentNumber), count(*) filter (where (CloseCode in ('BKD', 'ARR')) <> (Destination = 'JAIL')),
+            count(*) filter (where (Charge is not null) <> (Carrier = 'AMB'))
+        from {clean.file("cedar_county/transports_*.csv")} as t
+        join {clean.file("cedar_county/cad_incidents_2024-01_*.csv")} as c using (IncidentNumber)
+    """)
+    assert trips == calls > 500
+    assert (wrong, charged) == (0, 0)
 
 
 # ---------------------------------------------------------------- rates and effects
@@ -287,6 +308,24 @@ def test_a_former_last_name_has_its_rate(dirty: County) -> None:
 def test_dirt_on_rows_has_its_rate(dirty: County, kind: str, entity: str, share: float, of: str) -> None:
     (n,) = dirty.one(f"select sum(n) from {dirty.truth('dirt')} where kind = '{kind}' and entity = '{entity}'")
     assert near(int(n) / dirty.counts[of], share, dirty.counts[of]), n
+
+
+def test_officers_referrals_seldom_carry_the_number_of_the_call(dirty: County) -> None:
+    """Seven in ten do not; those that a program makes all do."""
+    lost, n, of_programs = dirty.one(f"""
+        select avg(cast(CadNumber is null as integer)) filter (where Program is null), count(*) filter (where Program is null),
+            count(*) filter (where Program is not null and CadNumber is null)
+        from {dirty.file("cedar_care/referrals_*.csv")}
+    """)
+    assert near(lost, 0.7, n)
+    assert of_programs == 0
+
+
+def test_the_corrected_export_re_codes_three_in_a_hundred(dirty: County) -> None:
+    """Of the behavioral-health calls of April, by parameters.csv."""
+    (n,) = dirty.one(f"select sum(n) from {dirty.truth('dirt')} where kind = 'late_recode'")
+    (of,) = dirty.one(f"select count(*) from {dirty.truth('call')} where is_bh and month = '2024-04'")
+    assert near(int(n) / of, 0.03, of)
 
 
 def test_every_kind_of_dirt_is_there(dirty: County) -> None:
