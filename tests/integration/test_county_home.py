@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 import sys
 from dataclasses import replace
@@ -11,7 +12,7 @@ import duckdb
 import pytest
 
 from orchestration.county import write_county
-from orchestration.county.compare import compare
+from orchestration.county.compare import Compared, compare
 from orchestration.layers.links import link_files
 from orchestration.layers.models import Warehouse
 from orchestration.linkage.search import search_home
@@ -24,34 +25,99 @@ from orchestration.settings import PROJECT, Settings
 sys.path.insert(0, str(PROJECT / "benchmarks"))
 from steps import correct_month
 
+# Rare things made frequent and chance meetings of one person rare, so that each effect has contacts enough behind it.
+OFTEN = {
+    "bh_community": 0.6,
+    "arrest": 0.15,
+    "served.core": 0.6,
+    "served.alt": 0.6,
+    "served.mct": 0.4,
+    "repeat": 0.4,
+    "familiar_contacts": 0,
+    "people_per_call": 0.5,
+}
+
 
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory) -> tuple[Settings, object]:
     """A home after one run over a county without dirt, and the folder of its truth."""
     root = tmp_path_factory.mktemp("county")
-    write_county(root / "drop", calls=6_000, months=2, seed=11, threads=2, truth_folder=root / "truth", dirt=0)
+    write_county(
+        root / "drop", calls=8_000, months=4, seed=11, threads=2, truth_folder=root / "truth", dirt=0, rates=OFTEN
+    )
     settings = Settings(home=root / "home", agency_paths=(PROJECT / "agencies",), threads=2, memory_limit="4GB")
     outcome = run_road(settings, drop=root / "drop")
     assert outcome.success, outcome
     return settings, root / "truth"
 
 
-def test_effects_rates_and_costs_are_those_of_the_truth(clean):
-    """Each figure lies within four standard errors of the stated one, and money agrees to the cent."""
+@pytest.fixture(scope="module")
+def found(clean) -> list[Compared]:
     settings, truth = clean
     with open_release(settings) as con:
-        found = compare(con, truth)
-    assert {c.kind for c in found} == {"effect", "rate", "cost"}
-    assert sum(c.kind == "effect" for c in found) == 4 * 3
-    far = [
-        (c.name, c.truth, c.estimate, c.deviation) for c in found if c.deviation is not None and abs(c.deviation) > 4
-    ]
-    assert far == []
-    assert [
-        (c.name, c.truth, c.estimate)
-        for c in found
-        if c.kind == "cost" and c.truth != pytest.approx(c.estimate, abs=0.005)
-    ] == []
+        return compare(con, truth)
+
+
+def test_effects_and_rates_lie_within_sampling_error_of_the_truth(found):
+    """About 70 figures: that chance puts one of them four standard errors off (6 in 100,000 each) happens in one of
+    200 counties, that it puts three of them three off (27 in 10,000 each) in one of 900."""
+    sampled = [c for c in found if c.deviation is not None]
+    assert len(sampled) > 60
+    assert [(c.name, c.truth, c.estimate, c.deviation) for c in sampled if abs(c.deviation) > 4] == []
+    assert [(c.name, c.deviation) for c in sampled if abs(c.deviation) > 3][2:] == []
+
+
+def test_what_is_counted_and_what_was_paid_is_the_truth_s(found):
+    """To the cent, and to the row where the truth counts the same rows; no link is wrong and none is missing."""
+    counted = [c for c in found if c.standard_error is None]
+    assert {c.kind for c in counted} == {"effect", "rate", "cost", "link"}
+    least = {"dollars": 0.005}  # half a cent
+    wrong = [c for c in counted if c.estimate != pytest.approx(c.truth, rel=0, abs=least.get(c.unit, 1e-9))]
+    assert [(c.name, c.truth, c.estimate) for c in wrong] == []
+
+
+def test_every_effect_rate_and_cost_is_compared_or_has_a_reason_why_not(clean, found):
+    """Each parameter, each effect, each item of cost and each column of the truth: a line, or its name in docs/county.md."""
+    _, truth = clean
+    page = (PROJECT / "docs" / "county.md").read_text(encoding="utf-8").split("What is not compared, and why:")[1]
+    reasons = set(re.findall(r"`([^`]+)`", page))
+    kinds = set(re.findall(r"kind `([^`]+)`", page))
+    wanted = set()
+    with duckdb.connect() as known:
+        for path in truth.glob("*.parquet"):
+            columns = known.execute(f"describe select * from read_parquet('{path}')").fetchall()
+            wanted |= {f"{path.stem}.{column}" for column, *_ in columns if f"{path.stem}.*" not in reasons}
+        items = known.execute(
+            f"select distinct 'cost.' || item from read_parquet('{truth / 'cost.parquet'}')"
+        ).fetchall()
+        effects = known.execute(
+            f"select 'effect.' || program || '.' || outcome from read_csv('{truth / 'effect.csv'}')"
+        ).fetchall()
+        rates = known.execute(f"select name, kind from read_csv('{truth / 'rate.csv'}', all_varchar = true)").fetchall()
+    wanted |= {name for (name,) in (*items, *effects)} | {name for name, kind in rates if kind not in kinds}
+    compared = {name for c in found for name in c.of}
+    assert wanted - compared - reasons == set()
+    assert all(c.estimate is not None for c in found)  # nothing of it rests on too few rows
+
+
+def test_a_truth_that_is_not_the_county_s_is_noticed(clean, tmp_path):
+    """Another effect and another cost written into the truth: those two lines differ, and no other does that did not."""
+    settings, truth = clean
+    shutil.copytree(truth, tmp_path / "truth")
+    effects = tmp_path / "truth" / "effect.csv"
+    lines = effects.read_text().splitlines(keepends=True)
+    at = next(i for i, line in enumerate(lines) if line.startswith("core,P-CORE,scene,1.25,"))
+    lines[at] = lines[at].replace(",1.25,", ",2.5,")
+    effects.write_text("".join(lines))
+    with duckdb.connect() as known:
+        known.execute(f"""
+            copy (select * replace (case when item = 'ambulance_trip' then cents + 1 else cents end as cents)
+                from read_parquet('{truth / "cost.parquet"}')) to '{tmp_path / "truth" / "cost.parquet"}'
+        """)
+    with open_release(settings) as con:
+        told = {c.name: c for c in compare(con, tmp_path / "truth")}
+    assert told["core: time on scene"].deviation < -4
+    assert told["charged for ambulance trips"].bias == pytest.approx(-0.01)
 
 
 def test_every_clean_contact_finds_its_call(clean):
@@ -101,7 +167,7 @@ def test_a_corrected_month_of_calls_makes_a_whole_release_and_links_nobody_anew(
     correct_month(folder, "2024-02")
     with (folder / "cad_incidents_2024-02_late.csv").open(newline="") as sent:
         corrected = sum(1 for _ in csv.DictReader(sent))
-    assert corrected > 2000
+    assert corrected > 1500
 
     before = who_is_who(settings)
     outcome = run_road(settings, drop=tmp_path / "drop")
