@@ -469,7 +469,7 @@ _truth = click.option(
 @main.command("truth")
 @_truth
 def hold_against_truth(truth) -> None:
-    """Hold the current release of a fictional county against its truth: effects, rates, costs, calls of contacts."""
+    """Hold the current release of a fictional county against its truth: effects, rates, costs, links to calls."""
     from orchestration.county.compare import compare, print_compared
     from orchestration.release.reader import NoRelease, open_release
 

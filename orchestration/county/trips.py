@@ -8,7 +8,7 @@ AMBULANCE_DRIVE, HANDING_OVER = 900, 120
 
 
 def causes_sql() -> str:
-    """Trips of the block: a unit took the person to ``place``, or an ambulance did. Hospital calls of contacts only."""
+    """Trips of the block: a unit took the person to ``place``, or an ambulance took the person to the hospital."""
     return f"""
 select i, number, subject as p, place, outcome, patrol, ride, handed, 0 as copy_no,
     s + d + case when patrol > 0 then e1 else g4 + e4 end - ride - handed - {HANDING_OVER} as left_s

@@ -51,9 +51,10 @@ class Truth:
     """The tables that `crisis county` wrote beside the files, read by a connection of their own: views by name."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises FileNotFoundError when the folder is no truth."""
-        if not (folder / "call.parquet").exists():
-            raise FileNotFoundError(f"{folder} holds no truth; `crisis county` writes one beside the files")
+        """Raises FileNotFoundError when the folder is no truth, or one of some feeds only."""
+        lost = [name for name in TABLES if not (folder / f"{name}.parquet").exists()]
+        if lost:
+            raise FileNotFoundError(f"{folder} has no {', '.join(lost)}; `crisis county` writes all beside the files")
         self.con = duckdb.connect()
         for name in TABLES:
             self.con.execute(f"create view {name} as from read_parquet({text(str(folder / f'{name}.parquet'))})")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from orchestration.county.programs import PROGRAMS
+from orchestration.engine import text
 
 AGENCY = "cedar_county"
 MODELS = {
@@ -20,8 +21,8 @@ ENDS = {
     "hold": ("hold_involuntary",),
     "ed": ("transport_ed", "ems_transport_ed", "hospital_voluntary"),
 }
-_ENDS = " ".join(f"when primary_disposition_code in {codes} then '{end}'" for end, codes in ENDS.items()).replace(
-    ",)", ")"
+_ENDS = " ".join(
+    f"when primary_disposition_code in ({', '.join(map(text, codes))}) then '{end}'" for end, codes in ENDS.items()
 )
 _PROGRAMS = " ".join(f"when program_number = '{g.number}' then '{g.key}'" for g in PROGRAMS if g.key != "cit")
 _MODELS = " ".join(f"when '{model}' then '{key}'" for model, key in MODELS.items())
