@@ -244,6 +244,53 @@ def describe(table, release) -> None:
         raise click.ClickException(str(error)) from error
 
 
+@main.group(invoke_without_command=True)
+@click.option("--release", help="An older release; default: the current one.")
+@click.pass_context
+def metrics(ctx, release) -> None:
+    """List the metrics of a release, one line each; `crisis metrics show NAME` tells all of one."""
+    from orchestration.release.reader import NoRelease
+    from orchestration.report import list_metrics
+
+    ctx.obj = release
+    if ctx.invoked_subcommand is None:
+        try:
+            list_metrics(_settings(), _console(), release)
+        except NoRelease as error:
+            raise click.ClickException(str(error)) from error
+
+
+@metrics.command("show")
+@click.argument("name")
+@click.option("--sql/--no-sql", "with_sql", default=True, help="The SQL that makes it.", show_default=True)
+@click.pass_obj
+def metrics_show(release, name, with_sql) -> None:
+    """Print a metric's definition, formula, source, newest value, limits and SQL. NAME: M05, a table, or a label."""
+    from orchestration.layers.dbt import DbtFailure
+    from orchestration.release.reader import NoRelease
+    from orchestration.report import show_metric
+
+    try:
+        show_metric(_settings(), _console(), name, release, with_sql)
+    except (NoRelease, DbtFailure) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@metrics.command("record")
+def metrics_record() -> None:
+    """Write the newest values of the current release to docs/metric_values.json, for the page of metrics."""
+    from orchestration.release.metrics import record_values
+    from orchestration.release.reader import NoRelease
+    from orchestration.settings import PROJECT
+    from orchestration.standard.metrics_page import VALUES
+
+    try:
+        found = record_values(_settings(), PROJECT / VALUES)
+    except NoRelease as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{found} values written to {VALUES}; `crisis standard write` makes the page")
+
+
 @main.command()
 @click.argument("table")
 @click.argument("key")

@@ -19,8 +19,9 @@ from orchestration.layers.fingerprint import WHOLE
 from orchestration.layers.ledger import EVERY_AGENCY, LAYERS, Ledger
 from orchestration.layers.models import Warehouse
 from orchestration.layers.months import UNKNOWN, shift
+from orchestration.release.metrics import SAID, Value, find_metrics, model_sql, named, newest_value
 from orchestration.release.publish import current_release, held_back, load_manifest
-from orchestration.release.reader import NoRelease, NotReading, read, release_folder
+from orchestration.release.reader import NoRelease, NotReading, open_release, read, release_folder
 from orchestration.release.tiers import TIERS, home_tier
 from orchestration.release.trace import trace
 from orchestration.settings import Settings
@@ -173,6 +174,52 @@ def describe_release(settings: Settings, console: Console, table: str | None, re
 
 def _first_sentence(text: str) -> str:
     return " ".join(text.split()).split(". ")[0].rstrip(".") + "."
+
+
+def list_metrics(settings: Settings, console: Console, release: str | None) -> None:
+    """Prints every metric of a release in one line. Raises NoRelease."""
+    out = _table("id", "metric", "family", "table", "unit", "newest value")
+    with open_release(settings, release) as con:
+        for metric in find_metrics(settings, release):
+            value = newest_value(con, metric)
+            shown = f"{_number(value.value)} ({_place(value)})" if value else "[dim]none[/]"
+            unit = metric.said["columns"].get(metric.headline, {}).get("unit") or ""
+            out.add_row(metric.metric_id, metric.label, metric.family, metric.table, unit, shown)
+    console.print(out)
+    console.print("`crisis metrics show NAME` prints what one means, what not to conclude, and its SQL.")
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:,.6g}"
+
+
+def _place(value: Value) -> str:
+    """Whose and when a value is; the tier only where it is not open to all readers."""
+    said = [value.agency_id, value.month, *([f"{value.tier} tier"] if value.tier != "general" else [])]
+    return ", ".join(s for s in said if s)
+
+
+def show_metric(settings: Settings, console: Console, name: str, release: str | None, with_sql: bool) -> None:
+    """Prints all that is known of a metric, for each table that holds it. Raises NoRelease, DbtFailure."""
+    with open_release(settings, release) as con:
+        for metric in named(find_metrics(settings, release), name):
+            console.print(f"[bold]{metric.metric_id} {escape(metric.label)}[/] in {metric.table}, tier {metric.tier}")
+            for label in SAID:
+                if metric.said.get(label):
+                    text = " ".join(str(metric.said[label]).split())
+                    console.print(f"  {label.replace('_', ' ')}: {escape(text)}")
+            console.print(f"  one row per: {', '.join(metric.said['primary_key'])}")
+            value = newest_value(con, metric)
+            if value:
+                console.print(
+                    f"  newest value: {metric.headline} = {_number(value.value)} ({value.agency_id}, {value.month})"
+                )
+                console.print(f"  by: {escape(value.query)}", soft_wrap=True)
+            else:
+                console.print("  newest value: none in this release; `availability_reason` says why")
+            if with_sql:
+                console.print("  SQL of the model:")
+                console.print(escape(model_sql(settings, metric.table)), soft_wrap=True)
 
 
 def print_trace(settings: Settings, console: Console, table: str, key: str, release: str | None) -> None:

@@ -130,6 +130,12 @@ def digest_of(files: dict[str, dict]) -> str:
     return hashlib.sha256(json.dumps({n: f["sha256"] for n, f in files.items()}, sort_keys=True).encode()).hexdigest()
 
 
+METRIC_META = (
+    "metric_ids", "definition", "formula", "unit", "denominator", "source", "decision", "do_not_conclude",
+    "headline", "disclosure",
+)  # fmt: skip
+
+
 def _described(model: Model) -> dict:
     """What a reader needs to know of a table, as it stands in the manifest."""
     return {
@@ -137,11 +143,7 @@ def _described(model: Model) -> dict:
         "schema": model.schema,
         "tier": model.meta["tier"],
         "primary_key": model.primary_key,
-        **{
-            k: model.meta[k]
-            for k in ("metric_id", "definition", "formula", "do_not_conclude", "source")
-            if k in model.meta
-        },
+        **{k: model.meta[k] for k in METRIC_META if k in model.meta},
         "columns": {
             c: {
                 "description": said["description"],

@@ -12,6 +12,7 @@ from orchestration.settings import PROJECT
 from orchestration.standard.codes import CodeTable, code_list_names, code_table
 from orchestration.standard.contract import Entity, load_standard
 from orchestration.standard.dictionary import code_page, entity_page, index_page
+from orchestration.standard.metrics_page import metrics_page
 from orchestration.standard.staging import (
     columns_not_named,
     contract_yml,
@@ -28,6 +29,7 @@ REMEDY = "run crisis standard write"
 STAGING = Path("dbt_project/models/staging")
 MARTS = Path("dbt_project/models/marts")
 DICTIONARY = Path("docs/dictionary")
+METRICS = Path("docs/metrics.md")
 TEMPLATE = Path("docs/templates/agency.yml")
 
 
@@ -80,7 +82,9 @@ def generated_files(root: Path = PROJECT) -> dict[Path, str]:
     for name, codes in lists.items():
         files[DICTIONARY / "codes" / f"{name}.md"] = code_page(codes, standard)
     files[DICTIONARY / "README.md"] = index_page(standard, lists)
-    files[DICTIONARY / "warehouse.md"] = warehouse_page(published_models(root / "dbt_project" / "models"))
+    models = published_models(root / "dbt_project" / "models")
+    files[DICTIONARY / "warehouse.md"] = warehouse_page(models)
+    files[METRICS] = metrics_page(root, models)
     files[TEMPLATE] = agency_template(standard)
     return files
 

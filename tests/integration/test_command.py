@@ -67,6 +67,24 @@ def test_the_demo_holds_the_full_set_of_metrics(demo):
         assert int(out.split()[-1]) > 0, table
 
 
+def test_metrics_are_listed_and_each_is_told_with_its_value_and_sql(demo):
+    home, _ = demo
+    listed = crisis(home, "metrics")
+    assert "M05" in listed and "met_response__incident_response" in listed
+    told = crisis(home, "metrics", "show", "M05")
+    for word in ("definition:", "do not conclude:", "newest value: median_seconds = ", "with metric_row as"):
+        assert word in told
+    by = re.search(r"by: (.+ limit 1)", told).group(1)
+    printed = re.search(r"median_seconds = ([\d,.]+)", told).group(1).replace(",", "")
+    assert float(crisis(home, "sql", "--csv", by).splitlines()[-1].split(",")[-1]) == pytest.approx(
+        float(printed), rel=1e-5
+    )
+    assert crisis(home, "metrics", "show", "jail diversion", "--no-sql") == crisis(
+        home, "metrics", "show", "M17", "--no-sql"
+    )
+    assert "no metric 'nonsense'" in crisis(home, "metrics", "show", "nonsense", ok=False)
+
+
 def test_every_table_is_described(demo):
     home, _ = demo
     out = crisis(home, "describe")

@@ -90,7 +90,7 @@ def visit(tmp_path: Path):
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The part of the repository that files are generated from and into."""
-    for part in ("seeds", "docs", "dbt_project/models"):
+    for part in ("seeds", "docs", "dbt_project/models", "expectations/suites"):
         shutil.copytree(PROJECT / part, tmp_path / part)
     return tmp_path
 

@@ -1,0 +1,86 @@
+"""The page of all metrics: for each number its model, unit tests, gates and a value of the fictional county.
+
+Values are read from docs/metric_values.json, which `crisis metrics record` writes from a release of the demo.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
+
+from orchestration.standard.dictionary import generated_note
+from orchestration.standard.markdown import cell, code, page, table
+
+VALUES = Path("docs/metric_values.json")
+NUMBERED = [f"M{n:02}" for n in range(1, 57)]
+
+
+def _documents(folder: Path, key: str) -> Iterable[dict]:
+    for path in sorted(folder.rglob("*.yml")):
+        yield from (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get(key, [])
+
+
+def _gates_of(root: Path) -> dict[str, int]:
+    """Checks of the suites of the metrics layer, by table."""
+    found: dict[str, int] = {}
+    for path in sorted((root / "expectations" / "suites" / "metrics").glob("*.yml")):
+        suite = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for name in suite.get("tables") or [suite.get("table")]:
+            found[name] = found.get(name, 0) + len(suite["checks"])
+    return found
+
+
+def _order(metric_id: str) -> tuple[int, str]:
+    return int("".join(c for c in metric_id if c.isdigit()) or 999), metric_id
+
+
+def metrics_page(root: Path, models: Iterable[tuple[str, dict]]) -> str:
+    """The page of all metrics; models as `published_models` gives them."""
+    with (root / "seeds" / "codes" / "codes_metric.csv").open(newline="", encoding="utf-8") as file:
+        labels = {row["metric_id"]: row for row in csv.DictReader(file)}
+    values = json.loads((root / VALUES).read_text(encoding="utf-8")) if (root / VALUES).exists() else {}
+    gates = _gates_of(root)
+    tests: dict[str, list[str]] = {}
+    for test in _documents(root / "dbt_project" / "models", "unit_tests"):
+        tests.setdefault(test["model"], []).append(test["name"])
+    holds: dict[str, list[dict]] = {}
+    for _, model in models:
+        for metric_id in model["config"]["meta"].get("metric_ids", ()):
+            holds.setdefault(metric_id, []).append(model)
+    rows, notes = [], []
+    for metric_id in sorted({*NUMBERED, *labels, *holds}, key=_order):
+        label = cell(labels.get(metric_id, {}).get("label", ""))
+        if metric_id not in holds:
+            rows.append([metric_id, label, "not built yet", "", "", ""])
+        for model in holds.get(metric_id, ()):
+            name = model["name"]
+            value = values.get(f"{metric_id} {name}")
+            shown = f"{code(value['column'])} {value['value']:,.6g} ({value['month']})" if value else "none"
+            tested = ", ".join(code(t) for t in tests.get(name, ())) or "none"
+            rows.append([metric_id, label, code(name), tested, f"{gates.get(name, 0)} checks", shown])
+    for name, meta in {m["name"]: m["config"]["meta"] for held in holds.values() for m in held}.items():
+        notes += [
+            f"### {name}",
+            [
+                f"- **{note.replace('_', ' ').capitalize()}:** {cell(str(meta[note]))}"
+                for note in ("definition", "formula", "unit", "denominator", "source", "decision", "do_not_conclude")
+                if meta.get(note)
+            ],
+        ]
+    built = len({m for m in holds if m in NUMBERED})
+    return page(
+        "# Metrics",
+        generated_note("the contracts, unit tests and gates of the metrics, and docs/metric_values.json"),
+        f"{built} of the {len(NUMBERED)} numbered metrics are built, and {len(set(holds) - set(NUMBERED))} more."
+        " `crisis metrics` lists those of a release, `crisis metrics show NAME` prints one with its SQL.",
+        "The value is the newest one of the demo county, which does not exist: it shows that the metric computes, and"
+        " nothing else. Gates are the checks of the metrics layer that look at the table.",
+        table(["id", "metric", "model", "unit tests", "gates", "value in the demo county"], rows),
+        "## What each table says",
+        *notes,
+        "[All tables and columns](dictionary/warehouse.md)",
+    )
