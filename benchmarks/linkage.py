@@ -86,9 +86,9 @@ def main() -> None:
         settings = Settings(home=Path(folder), threads=arguments.threads, memory_limit=arguments.memory)
         with store.open_store(settings) as con:
             people = arguments.records // 4 * 2  # even: a twin follows the other
-            make_people(con, people)
+            persons = make_people(people)
             for seed, prefix, custodian in ((1, "A", "form"), (2, "B", "jail")):
-                make_records(con, arguments.records, people, seed, prefix, f"source_{prefix.lower()}", custodian)
+                make_records(con, arguments.records, persons, seed, prefix, f"source_{prefix.lower()}", custodian)
             con.execute("create temp table everything as from source_a union all from source_b")
             con.execute("drop table source_a; drop table source_b")
             con.execute(

@@ -7,36 +7,39 @@ many records as asked for and no file has to be written, landed and read. The sa
 from __future__ import annotations
 
 import duckdb
+import numpy as np
+import pyarrow as pa
 
-from orchestration.county import people as county
-from orchestration.county.draws import table as draws_table
+from orchestration.county.draws import columns, draw, share
 from orchestration.county.identity import DRAWS, written_sql
 from orchestration.county.parameters import load_parameters
+from orchestration.county.people import People
 from orchestration.county.period import Period
 
 
-def make_people(con: duckdb.DuckDBPyConnection, people: int, seed: int = 1) -> None:
-    """Makes table `person` of the county; people: an even number, since a twin follows the other."""
-    county.make_people(con, seed, people, Period("2024-01", 1), load_parameters())
+def make_people(people: int, seed: int = 1) -> People:
+    """The county's persons; people: an even number, since a twin follows the other."""
+    return People(seed, people, Period("2024-01", 1), load_parameters())
 
 
 def make_records(
     con: duckdb.DuckDBPyConnection,
     records: int,
-    people: int,
+    people: People,
     seed: int,
     prefix: str,
     into: str,
     custodian: str = "form",
 ) -> None:
-    """Makes table `into` of raw linkage records about table `person`, as the custodian writes; true_person beside.
+    """Makes table `into` of raw linkage records about the people, as the custodian writes; true_person beside.
 
     They carry no number of the custodian's own: only what people say of themselves can bring them together. A record
     without a name is of a person of its own.
     """
-    con.register("drawn_record", draws_table(seed, f"record {prefix}", ("who", *DRAWS), 0, records))
-    about = f"select *, cast(who as bigint) * {people} >> 32 as p, at_row as n from drawn_record"
-    rows = f"select * from ({about}) join person using (p)"
+    who = share(draw(seed, f"record {prefix} who", 0, records), people.size)
+    drawn = {"n": np.arange(records), "p": who, **columns(seed, f"record {prefix}", DRAWS, 0, records)}
+    con.register("drawn_record", pa.table(drawn | people.take(who)))
+    rows = people.person_sql("select * from drawn_record")
     con.execute(
         f"""
         create or replace table {into} as

@@ -70,8 +70,7 @@ def test_increments_with_new_changed_and_withdrawn_records_end_as_a_full_run(sma
     gone = data.draw(st.sets(st.integers(0, RECORDS - 1), max_size=60), label="withdrawn in the second batch")
     model = small_model(smallest_training)
     with store.open_store(Settings(home=tmp_path_factory.mktemp("home"), threads=1, memory_limit="1GB")) as con:
-        make_people(con, PEOPLE, seed=7)
-        make_records(con, RECORDS, PEOPLE, 7, "R", "raw")
+        make_records(con, RECORDS, make_people(PEOPLE, seed=7), 7, "R", "raw")
         normalize(con, "raw", "named")
         con.execute(
             "create temp table everything as select *, row_number() over (order by record_id) - 1 as n from named"
@@ -91,8 +90,7 @@ def test_increments_with_new_changed_and_withdrawn_records_end_as_a_full_run(sma
 def test_a_small_increment_leaves_other_people_untouched(tmp_path):
     model = small_model(10_000)
     with store.open_store(Settings(home=tmp_path, threads=1, memory_limit="1GB")) as con:
-        make_people(con, PEOPLE, seed=7)
-        make_records(con, RECORDS, PEOPLE, 7, "R", "raw")
+        make_records(con, RECORDS, make_people(PEOPLE, seed=7), 7, "R", "raw")
         normalize(con, "raw", "named")
         con.execute(
             "create temp table everything as select *, row_number() over (order by record_id) - 1 as n from named"
