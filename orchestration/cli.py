@@ -244,6 +244,23 @@ def describe(table, release) -> None:
         raise click.ClickException(str(error)) from error
 
 
+@main.command()
+def docs() -> None:
+    """Write the models' documentation with its graph as one page that opens without a network."""
+    from orchestration.layers.dbt import DbtFailure
+    from orchestration.layers.lock import writer_lock
+    from orchestration.layers.models import Warehouse
+
+    settings = _settings()
+    settings.ensure_home()
+    try:
+        with writer_lock(settings.home, "crisis docs", click.echo):
+            page = Warehouse.open(settings).project.write_docs()
+    except DbtFailure as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"open {page} in a browser")
+
+
 @main.group(invoke_without_command=True)
 @click.option("--release", help="An older release; default: the current one.")
 @click.pass_context
@@ -273,6 +290,24 @@ def metrics_show(release, name, with_sql) -> None:
     try:
         show_metric(_settings(), _console(), name, release, with_sql)
     except (NoRelease, DbtFailure) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@metrics.command("query", context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def metrics_query(release, arguments) -> None:
+    """Compute main measures of a release by any dimension: --metrics a,b --group-by metric_time,agency.
+
+    The arguments are those of MetricFlow's `mf query`; `crisis metrics query --help` prints them.
+    """
+    from orchestration.layers.dbt import DbtFailure
+    from orchestration.release.reader import NoRelease
+    from orchestration.release.semantic import NoMetricFlow, ask
+
+    try:
+        sys.exit(ask(_settings(), ["query", *arguments], release))
+    except (NoRelease, NoMetricFlow, DbtFailure) as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -187,6 +187,16 @@ class DbtProject:
     def layer(self, layer: str) -> list[Model]:
         return [m for m in self.models.values() if m.layer == layer]
 
+    def write_docs(self) -> Path:
+        """Writes dbt's documentation as one page that needs no network; its path. Raises DbtFailure."""
+        from dbt.cli.main import dbtRunner
+
+        self.set_environment()
+        result = dbtRunner().invoke(["--quiet", "docs", "generate", "--static"])
+        if not result.success:
+            raise DbtFailure(f"the documentation cannot be written: {_plain(str(result.exception))}")
+        return self.target / "static_index.html"
+
     def invoke(self, *args: str) -> list:
         """Runs one dbt command in process and closes its connections. Raises DbtFailure."""
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager

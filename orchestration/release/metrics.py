@@ -103,7 +103,9 @@ def newest_value(con: duckdb.DuckDBPyConnection, metric: Metric) -> Value | None
             row = con.execute(query + " limit 1").fetchone()
             if row:
                 place = dict(zip(shown, row, strict=False))
-                return Value(place.get("agency_id", ""), place.get("month", ""), tier, float(row[-1]), query + " limit 1")
+                return Value(
+                    place.get("agency_id", ""), place.get("month", ""), tier, float(row[-1]), query + " limit 1"
+                )
     return None
 
 

@@ -77,6 +77,9 @@ def metrics_page(root: Path, models: Iterable[tuple[str, dict]]) -> str:
         generated_note("the contracts, unit tests and gates of the metrics, and docs/metric_values.json"),
         f"{built} of the {len(NUMBERED)} numbered metrics are built, and {len(set(holds) - set(NUMBERED))} more."
         " `crisis metrics` lists those of a release, `crisis metrics show NAME` prints one with its SQL.",
+        "`crisis metrics query --metrics incident_response_median_seconds,share_not_arrested --group-by"
+        " metric_time,agency` computes the main measures by any of their dimensions, with the numbers of the tables;"
+        " it needs the extra `semantic` (MetricFlow). `crisis metrics query --help` tells its arguments.",
         "The value is the newest one of the demo county, which does not exist: it shows that the metric computes, and"
         " nothing else. Gates are the checks of the metrics layer that look at the table.",
         table(["id", "metric", "model", "unit tests", "gates", "value in the demo county"], rows),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -83,6 +84,32 @@ def test_metrics_are_listed_and_each_is_told_with_its_value_and_sql(demo):
         home, "metrics", "show", "M17", "--no-sql"
     )
     assert "no metric 'nonsense'" in crisis(home, "metrics", "show", "nonsense", ok=False)
+
+
+def test_metrics_by_any_dimension_are_those_of_the_tables(demo, tmp_path):
+    home, _ = demo
+    asked = {
+        "incident_response_median_seconds": ("met_response__incident_response", "median_seconds", "population_code = 'all'"),
+        "incident_response_p90_seconds": ("met_response__incident_response", "p90_interpolated_seconds", "population_code = 'all'"),
+        "incident_response_missing": ("met_response__incident_response", "missing_count", "population_code = 'all'"),
+        "officer_hours": ("met_workload__hours_on_task", "officer_hours", "population_code = 'all'"),
+        "call_type_bh_share_lower_bound": ("met_identification__bh_share", "bh_share",
+                                           "identification_method_code = 'call_type_final' and bh_kind_code = 'any'"),
+        "share_not_arrested": ("met_outcome__share_not_arrested", "share_not_arrested", "true"),
+    }  # fmt: skip
+    out = tmp_path / "answer.csv"
+    crisis(
+        home, "metrics", "query", "--metrics", ",".join(asked), "--group-by", "metric_time,agency", "--csv", str(out)
+    )
+    with out.open(newline="") as file:
+        answers = {(r["agency"], r["metric_time__month"][:7]): r for r in csv.DictReader(file)}
+    compared = 0
+    for metric, (table, column, where) in asked.items():
+        query = f"select agency_id, month, {column} from internal.{table} where {where} and {column} is not null"
+        for agency, month, value in csv.reader(crisis(home, "sql", "--csv", query).splitlines()[1:]):
+            assert float(answers[agency, month][metric]) == pytest.approx(float(value), abs=1e-4), (metric, month)
+            compared += 1
+    assert compared >= 30
 
 
 def test_every_table_is_described(demo):
