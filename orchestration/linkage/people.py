@@ -21,7 +21,7 @@ from orchestration.engine import text
 from orchestration.files import save_json
 from orchestration.layers.fingerprint import digest
 from orchestration.layers.input import create_input_views, input_agencies, load_state
-from orchestration.layers.links import FILE_COLUMNS, LINK_COLUMNS, link_state, link_state_file
+from orchestration.layers.links import FILE_COLUMNS, LINK_COLUMNS, link_files, link_state, link_state_file
 from orchestration.linkage import store
 from orchestration.linkage.cluster import group, reach
 from orchestration.linkage.model import (
@@ -84,9 +84,11 @@ def link_people(
 
 def links_are_stale(settings: Settings, as_of: date) -> bool:
     """Whether rows, model, seals, agencies or consents in force changed since people were linked last, or the identity
-    store is gone."""
-    state = link_state(settings)
+    store or a file of links is gone."""
+    state, there = link_state(settings), {*link_files(settings)}
     if not (state and store.store_path(settings).exists() and state["from"] <= str(as_of) < state["until"]):
+        return True
+    if not {settings.input / "person_link" / file for file in state["files"]} <= there:
         return True
     return state["made_of"] != _made_of(settings, Model.load(), linkable_agencies(settings))
 

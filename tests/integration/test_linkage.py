@@ -13,6 +13,7 @@ from orchestration.landing import land_drop
 from orchestration.layers.input import build_input
 from orchestration.layers.ledger import Ledger
 from orchestration.layers.linkage import build_links, judge_links
+from orchestration.layers.links import link_files
 from orchestration.linkage.people import link_people, links_are_stale
 from orchestration.linkage.store import forget, open_store, store_path
 from orchestration.settings import PROJECT, Settings
@@ -103,6 +104,18 @@ def test_a_lost_identity_store_is_noticed_and_its_keys_are_given_anew(home):
     assert home.link().is_fresh
     assert home.events() == [("created", "F1")]
     assert home.keys()["F1"] not in {None, keys["F1"]}
+    assert not links_are_stale(home.settings, day)
+
+
+def test_a_lost_file_of_links_is_noticed_and_written_again(home):
+    home.forms([{"form": "F1", **person("Anna", "Sample", **ANNA)}])
+    home.link()
+    keys, day = home.keys(), date(2024, 7, 1)
+    file, *_ = link_files(home.settings)
+    file.unlink()
+    assert links_are_stale(home.settings, day)
+    assert home.link().changed == [("maple", "2024-05")]
+    assert home.keys() == keys
     assert not links_are_stale(home.settings, day)
 
 
