@@ -58,3 +58,31 @@
 {% macro duckdb__path_in_order(column, place) -%}
     string_agg({{ column }}, '>' order by {{ place }})
 {%- endmacro %}
+
+
+{# Several interpolated percentiles of one column as a list, in the order of the shares; one pass and one sort. #}
+{% macro percentiles_interpolated(column, shares) -%}
+    {{ return(adapter.dispatch('percentiles_interpolated')(column, shares)) }}
+{%- endmacro %}
+
+{% macro default__percentiles_interpolated(column, shares) -%}
+    percentile({{ column }}, array({{ shares | join(', ') }}))
+{%- endmacro %}
+
+{% macro duckdb__percentiles_interpolated(column, shares) -%}
+    quantile_cont({{ column }}, [{{ shares | join(', ') }}])
+{%- endmacro %}
+
+
+{# One value of a list, counted from 1. #}
+{% macro list_value(list, place) -%}
+    {{ return(adapter.dispatch('list_value')(list, place)) }}
+{%- endmacro %}
+
+{% macro default__list_value(list, place) -%}
+    element_at({{ list }}, {{ place }})
+{%- endmacro %}
+
+{% macro duckdb__list_value(list, place) -%}
+    {{ list }}[{{ place }}]
+{%- endmacro %}

@@ -68,3 +68,17 @@
 {% macro duckdb__days(first_day, last_day) -%}
     select cast(unnest(generate_series(date '{{ first_day }}', date '{{ last_day }}', interval 1 day)) as date) as calendar_date
 {%- endmacro %}
+
+
+{# Hour of the week of a time on the clock: weekday (1 is Monday) and hour as one text, such as '1_00' or '7_23'. #}
+{% macro hour_of_week(local_at) -%}
+    {{ return(adapter.dispatch('hour_of_week')(local_at)) }}
+{%- endmacro %}
+
+{% macro default__hour_of_week(local_at) -%}
+    concat(cast(weekday({{ local_at }}) + 1 as string), '_', date_format({{ local_at }}, 'HH'))
+{%- endmacro %}
+
+{% macro duckdb__hour_of_week(local_at) -%}
+    strftime({{ local_at }}, '%u_%H')
+{%- endmacro %}

@@ -8,7 +8,10 @@ with incident as (
 ),
 
 unit_response as (
-    select * from {{ ref('stg_unit_response') }} as unit_response
+    select
+        unit_response.*,
+        {{ is_bh_capable('unit_response') }} as is_bh_capable
+    from {{ ref('stg_unit_response') }} as unit_response
     where {{ in_window('unit_response', lookahead_months=1) }}
 ),
 
@@ -22,6 +25,27 @@ summed as (
         min(unit_response.enroute_at) as first_enroute_at,
         min(unit_response.on_scene_at) as first_on_scene_at,
         max(unit_response.cleared_at) as last_cleared_at,
+        min(case when unit_response.is_bh_capable then unit_response.on_scene_at end) as first_bh_capable_on_scene_at,
+        max(
+            case
+                when unit_response.is_bh_capable
+                    then {{ stamp_weight('on_scene_at', 'unit_response.stamp_imputed') }}
+            end
+        ) as first_bh_capable_on_scene_stamp_weight,
+        count(case when unit_response.is_bh_capable then unit_response.on_scene_at end) as bh_capable_arrived_count,
+        count(
+            case
+                when
+                    unit_response.is_bh_capable
+                    and unit_response.on_scene_at is null
+                    and unit_response.cancelled_at is null
+                    then 1
+                when
+                    unit_response.is_bh_capable is null
+                    and (unit_response.on_scene_at is not null or unit_response.cancelled_at is null)
+                    then 1
+            end
+        ) as perhaps_bh_capable_count,
         {{ id_of_earliest('unit_response.unit_response_id', 'unit_response.on_scene_at') }}
             as first_arriving_unit_response_id,
         {%- for instant, field in instants.items() %}
@@ -61,11 +85,19 @@ final as (
         first_enroute_at,
         first_on_scene_at,
         last_cleared_at,
+        first_bh_capable_on_scene_at,
         first_arriving_unit_response_id,
         -- Which unit was first hangs on the stamps of all of them.
         {%- for instant in instants %}
         {{ stamp_word(instant ~ '_stamp_weight') }} as {{ instant }}_stamp_code,
         {%- endfor %}
+        {{ stamp_word('first_bh_capable_on_scene_stamp_weight') }} as first_bh_capable_on_scene_stamp_code,
+        -- A unit of which too little is known may have been one: silence is not a no.
+        case
+            when bh_capable_arrived_count > 0 then 'yes'
+            when perhaps_bh_capable_count > 0 then 'unknown'
+            else 'no'
+        end as bh_capable_arrived,
         case when is_mixed then 'mixed' else response_scope_code end as response_scope_code,
         case when is_by_unit then row_count end as unit_count,
         case when is_by_unit then arrived_count end as arrived_unit_count,

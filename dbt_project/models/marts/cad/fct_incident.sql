@@ -1,6 +1,9 @@
 -- Grain: one row per agency and CAD event.
 {%- set first_dispatched = {'at': 'first_dispatched_at', 'stamp': 'first_dispatched_stamp_code'} %}
 {%- set first_on_scene = {'at': 'first_on_scene_at', 'stamp': 'first_on_scene_stamp_code'} %}
+{%- set first_bh_capable = {
+    'at': 'first_bh_capable_on_scene_at', 'stamp': 'first_bh_capable_on_scene_stamp_code'
+} %}
 {%- set last_cleared = {'at': 'last_cleared_at', 'stamp': 'last_cleared_stamp_code'} %}
 with incident as (
     select * from {{ ref('stg_incident') }} as incident
@@ -112,10 +115,12 @@ joined as (
         response.first_enroute_at,
         response.first_on_scene_at,
         response.last_cleared_at,
+        response.first_bh_capable_on_scene_at,
         response.first_arriving_unit_response_id,
-        {%- for instant in ['first_dispatched', 'first_on_scene', 'last_cleared'] %}
+        {%- for instant in ['first_dispatched', 'first_on_scene', 'last_cleared', 'first_bh_capable_on_scene'] %}
         response.{{ instant }}_stamp_code,
         {%- endfor %}
+        coalesce(response.bh_capable_arrived, 'unknown') as bh_capable_arrived,
         coalesce(response.response_scope_code, 'not_applicable') as response_scope_code,
         response.unit_count,
         response.arrived_unit_count,
@@ -158,6 +163,12 @@ final as (
         {{
             interval_columns(
                 'incident_response', 'received_at', first_on_scene, not_applicable='is_self_initiated'
+            )
+        }},
+        {{
+            interval_columns(
+                'bh_capable_response', 'received_at', first_bh_capable,
+                not_applicable="is_self_initiated or bh_capable_arrived = 'no'"
             )
         }},
         case

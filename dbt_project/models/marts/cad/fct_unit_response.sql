@@ -103,6 +103,11 @@ final as (
         {%- for flag in ['bh_call_type_initial', 'bh_call_type_final', 'bh_field_form'] %}
         case when near.month is not null then incident.{{ flag }} else 'unknown' end as {{ flag }},
         {%- endfor %}
+        case when near.month is not null then incident.beat end as incident_beat,
+        case when near.month is not null then incident.priority_initial_rank end as incident_priority_rank,
+        {%- for column in ['call_type_initial_bh_kind_code', 'call_type_final_bh_kind_code'] %}
+        case when near.month is not null then incident.{{ column }} else 'unknown' end as {{ column }},
+        {%- endfor %}
         unit_response.withheld_fields,
         unit_response.stamp_imputed,
         unit_response.extras
