@@ -82,3 +82,37 @@
 {% macro duckdb__hour_of_week(local_at) -%}
     strftime({{ local_at }}, '%u_%H')
 {%- endmacro %}
+
+
+{# One row a whole number, both ends included; the column is n. #}
+{% macro integers(first, last) -%}
+    {{ return(adapter.dispatch('integers')(first, last)) }}
+{%- endmacro %}
+
+{% macro default__integers(first, last) -%}
+    select explode(sequence({{ first }}, {{ last }})) as n
+{%- endmacro %}
+
+{% macro duckdb__integers(first, last) -%}
+    select cast(unnest(generate_series({{ first }}, {{ last }})) as integer) as n
+{%- endmacro %}
+
+
+{# The begin of the hour in which a time lies. #}
+{% macro hour_begun(instant) -%}
+    date_trunc('hour', {{ instant }})
+{%- endmacro %}
+
+
+{# A number of hours, to add to a time. #}
+{% macro hours(number) -%}
+    {{ return(adapter.dispatch('hours')(number)) }}
+{%- endmacro %}
+
+{% macro default__hours(number) -%}
+    make_dt_interval(0, {{ number }}, 0, 0)
+{%- endmacro %}
+
+{% macro duckdb__hours(number) -%}
+    to_hours({{ number }})
+{%- endmacro %}
