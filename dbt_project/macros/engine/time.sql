@@ -98,12 +98,6 @@
 {%- endmacro %}
 
 
-{# The begin of the hour in which a time lies. #}
-{% macro hour_begun(instant) -%}
-    date_trunc('hour', {{ instant }})
-{%- endmacro %}
-
-
 {# A number of hours, to add to a time. #}
 {% macro hours(number) -%}
     {{ return(adapter.dispatch('hours')(number)) }}

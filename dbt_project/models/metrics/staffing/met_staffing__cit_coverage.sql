@@ -46,18 +46,18 @@ number as (
     {{ integers(0, 47) }}
 ),
 
--- Every hour that a shift reaches into, on the agency's own clock.
+-- Every hour that a shift reaches into, by its instant: a night in which the clocks change has as many as it has.
 shift_hour as (
     select
         shift.agency_id,
         shift.month,
         {{ slice_value('shift.geoid') }} as area,
-        {{ hour_begun('shift.started_local_at') }} + {{ hours('number.n') }} as hour_at,
+        {{ epoch_hour('shift.started_at') }} + number.n as hour_number,
+        shift.started_local_at + {{ hours('number.n') }} as local_at,
         shift.cit_officer_count,
         shift.actual_personnel_count
     from {{ ref('fct_shift') }} as shift
-    inner join number
-        on {{ hour_begun('shift.started_local_at') }} + {{ hours('number.n') }} < shift.ended_local_at
+    inner join number on {{ seconds_between('shift.started_at', 'shift.ended_at') }} > number.n * 3600
     where {{ in_window('shift') }}
 ),
 
@@ -67,12 +67,12 @@ cell as (
         agency_id,
         month,
         area,
-        hour_at,
-        {{ slice_value(hour_of_week('hour_at')) }} as hour_of_week,
+        hour_number,
+        {{ slice_value(hour_of_week('min(local_at)')) }} as hour_of_week,
         case when count(cit_officer_count) = count(*) then sum(cit_officer_count) end as trained,
         case when count(actual_personnel_count) = count(*) then sum(actual_personnel_count) end as on_duty
     from shift_hour
-    group by agency_id, month, area, hour_at
+    group by agency_id, month, area, hour_number
 ),
 
 agency_share as (
