@@ -196,3 +196,105 @@ def who_is_who(settings: Settings) -> tuple:
     with duckdb.connect(str(store_path(settings)), read_only=True) as con:
         (builds,) = con.execute("select count(*) from run").fetchone()
     return builds, {p.relative_to(settings.home): p.stat().st_mtime_ns for p in link_files(settings)}
+
+
+def files_of(truth, settings) -> duckdb.DuckDBPyConnection:
+    """The county's own CAD files and roster as tables call, unit and shift, with instants; nothing of the warehouse is used."""
+    folder = truth.parent / "drop" / "cedar_county"
+    con = duckdb.connect()
+    con.execute("set timezone = 'America/Denver'")
+    con.execute(f"""
+        create table call as
+        select IncidentNumber as number, Beat as beat, cast(Received as timestamp) as local_at,
+            timezone('America/Denver', cast(Received as timestamp)) as received_at,
+            MasterIncident is null and CallSource <> 'ONVIEW' and CancelledBeforeArrival = 'N' as is_community
+        from read_csv('{folder}/cad_incidents_*_*-*.csv', all_varchar = true)
+    """)
+    con.execute(f"""
+        create table unit as
+        select IncidentNumber as number, cast(Dispatched as timestamp) as local_at, cast(Officers as integer) as officers,
+            UnitKind in ('CITCAR', 'CORE', 'MCT') or cast(Clinicians as integer) > 0 as is_capable,
+            {", ".join(f"timezone('America/Denver', cast({c} as timestamp)) as {c.lower()}_at" for c in ("Dispatched", "Enroute", "OnScene", "Cleared"))}
+        from read_csv('{folder}/cad_units_*.csv', all_varchar = true)
+    """)
+    con.execute(f"""
+        create table shift as
+        select strftime(cast(Started as timestamp), '%Y-%m') as month, cast(Present as integer) as present,
+            cast(CITOfficers as integer) as trained, date_diff('hour', timezone('America/Denver', cast(Started as timestamp)),
+            timezone('America/Denver', cast(Ended as timestamp))) as hours
+        from read_csv('{folder}/roster_*.csv', all_varchar = true)
+    """)
+    return con
+
+
+def test_response_times_by_beat_are_those_of_the_files(clean):
+    """M05 and M06: how many, the median and the 90th percentile of every beat and month, by another query over the files."""
+    settings, truth = clean
+    with files_of(truth, settings) as known:
+        true = known.execute("""
+            with first as (
+                select call.*, min(onscene_at) as any_at, min(case when is_capable then onscene_at end) as capable_at
+                from call left join unit using (number) where is_community group by all
+            ),
+            timed as (
+                select strftime(local_at, '%Y-%m') as month, beat, unnest(['M05', 'M06']) as metric_id,
+                    unnest([epoch(any_at) - epoch(received_at), epoch(capable_at) - epoch(received_at)]) as seconds from first
+            )
+            select metric_id, month, beat, count(seconds), median(seconds), quantile_disc(seconds, 0.9)
+            from timed group by all order by all
+        """).fetchall()
+    with open_release(settings) as con:
+        ours = con.execute("""
+            select metric_id, month, slice_value, known_count, median_seconds, p90_nearest_rank_seconds
+            from internal.met_response__interval_by_slice where agency_id = 'cedar_county' and population_code = 'all'
+            and metric_id in ('M05', 'M06') and slice_code = 'beat' and month like '2024-0_' order by all
+        """).fetchall()
+    assert len(true) > 100
+    assert ours == true
+
+
+def test_demand_by_hour_of_the_week_is_that_of_the_files(clean):
+    """M11: calls, and seconds of units and officers, of every hour of the week and month, by another query over the files.
+
+    The month after the last holds units of its calls and no calls, so the metric is not available there."""
+    settings, truth = clean
+    with files_of(truth, settings) as known:
+        true = known.execute("""
+            with counted as (
+                select strftime(local_at, '%Y-%m') as month, strftime(local_at, '%u_%H') as hour, 1 as calls, 0 as units, 0 as officers
+                from call
+                union all
+                select strftime(local_at, '%Y-%m'), strftime(local_at, '%u_%H'), 0, epoch(cleared_at) - epoch(dispatched_at),
+                    officers * (epoch(cleared_at) - epoch(dispatched_at))
+                from unit
+            )
+            select month, hour, sum(calls), sum(units), sum(officers) from counted
+            where month in (select strftime(local_at, '%Y-%m') from call) group by all order by all
+        """).fetchall()
+    with open_release(settings) as con:
+        ours = con.execute("""
+            select month, hour_of_week, call_count, coalesce(unit_seconds, 0), coalesce(officer_seconds, 0)
+            from internal.met_workload__demand where agency_id = 'cedar_county' and population_code = 'all'
+            and slice_code = 'hour_of_week' and call_count + response_count > 0 order by all
+        """).fetchall()
+    assert len(true) >= 4 * 168
+    assert ours == true
+
+
+def test_trained_hours_on_duty_are_those_of_the_roster(clean):
+    """M13 and M14b: hours of trained and of all officers, and hours with a trained one, by another query over the roster."""
+    settings, truth = clean
+    with files_of(truth, settings) as known:
+        true = known.execute("""
+            select month, sum(hours * present), sum(hours * trained), sum(hours), sum(hours) filter (where trained > 0)
+            from shift group by all order by all
+        """).fetchall()
+    with open_release(settings) as con:
+        ours = con.execute("""
+            select month, max(denominator_count) filter (where metric_id = 'M13'), max(numerator_count) filter (where metric_id = 'M13'),
+                max(denominator_count) filter (where metric_id = 'M14b'), max(numerator_count) filter (where metric_id = 'M14b')
+            from internal.met_staffing__cit_coverage where agency_id = 'cedar_county' and slice_code = 'all'
+            and metric_id <> 'M14' and denominator_count > 0 group by all order by all
+        """).fetchall()
+    assert len(true) == 4
+    assert ours == true
