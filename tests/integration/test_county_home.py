@@ -13,6 +13,7 @@ import pytest
 
 from orchestration.county import write_county
 from orchestration.county.compare import Compared, compare
+from orchestration.county.compare.seen import MODELS
 from orchestration.layers.links import link_files
 from orchestration.layers.models import Warehouse
 from orchestration.linkage.search import search_home
@@ -74,6 +75,35 @@ def test_what_is_counted_and_what_was_paid_is_the_truth_s(found):
     least = {"dollars": 0.005}  # half a cent
     wrong = [c for c in counted if c.estimate != pytest.approx(c.truth, rel=0, abs=least.get(c.unit, 1e-9))]
     assert [(c.name, c.truth, c.estimate) for c in wrong] == []
+
+
+def test_outcomes_of_contacts_are_the_truth_s_by_team(clean):
+    """Involuntary holds, and arrests with citations, of contacts at calls, counted in the truth by who came."""
+    settings, truth = clean
+    codes = {None: "police_only", **{key: code for code, key in MODELS.items()}}
+    with duckdb.connect() as known:
+        true = {
+            (outcome, codes[program]): n
+            for outcome, program, n in known.execute(
+                f"select outcome, program, count(*) from '{truth / 'call.parquet'}' where is_contact group by all"
+            ).fetchall()
+        }
+    with open_release(settings) as con:
+        told = {
+            (outcome, model): n
+            for outcome, model, n in con.execute("""
+                select outcome_code, slice_value, sum(outcome_count) from internal.met_outcome__contact_outcomes_by_slice
+                where agency_id = 'cedar_county' and slice_code = 'response_model' group by all
+            """).fetchall()
+        }
+        cited = dict(
+            con.execute(
+                "select response_model_code, count(*) from internal.fct_contact where enforcement_code = 'cited' group by all"
+            ).fetchall()
+        )
+    for model in codes.values():
+        assert told["involuntary_hold", model] == true["hold", model]
+        assert told["arrested", model] + cited.get(model, 0) == true["arrest", model]
 
 
 def test_every_effect_rate_and_cost_is_compared_or_has_a_reason_why_not(clean, found):
