@@ -149,9 +149,7 @@ final as (
         case when restraint_used in ('yes', 'no') then restraint_used else 'unknown' end as restrained,
         -- Nobody was met: that is no contact that the community could have resolved.
         case
-            when primary_disposition_code in (
-                'unable_to_contact', 'gone_on_arrival', 'unfounded', 'cancelled', 'duplicate'
-            ) then 'not_applicable'
+            when primary_disposition_code in {{ nobody_met() }} then 'not_applicable'
             when arrested = 'yes' or involuntary_hold = 'yes' then 'no'
             when destination_code in {{ hospital_or_jail() }} then 'no'
             when arrested = 'no' and involuntary_hold = 'no' and not is_destination_unknown then 'yes'
