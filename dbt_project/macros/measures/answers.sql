@@ -90,3 +90,22 @@
     ]) -%}
     {{ return(found) }}
 {%- endmacro %}
+
+{# Six hours of the agency's clock, as the strata of comparison take them. #}
+{% macro hour_block(local_at) -%}
+    case
+        when {{ local_at }} is null then 'not_recorded'
+        when extract(hour from {{ local_at }}) < 6 then '00-05'
+        when extract(hour from {{ local_at }}) < 12 then '06-11'
+        when extract(hour from {{ local_at }}) < 18 then '12-17'
+        else '18-23'
+    end
+{%- endmacro %}
+
+{# What is compared between groups, as (metric, column of int_contact_answer_ever). #}
+{% macro equity_answers() -%}
+    {{ return([
+        ('EQ1', 'met_by_team'), ('EQ1', 'met_by_cit_police'), ('EQ2', 'arrested'), ('EQ2', 'involuntary_hold'),
+        ('EQ2', 'taken_to_ed'), ('EQ2', 'resolved_in_community'), ('EQ3', 'any_force'), ('EQ4', 'handcuffed')
+    ]) }}
+{%- endmacro %}
