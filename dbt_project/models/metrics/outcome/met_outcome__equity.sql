@@ -124,13 +124,12 @@ shared as (
     from compared
 ),
 
+-- By the stratum's share over both sides: a handful of equal answers would otherwise seem to be without chance.
 varied as (
     select
         *,
-        weight * weight * (
-            stratum_share * (1 - stratum_share) / known_count
-            + rest_stratum_share * (1 - rest_stratum_share) / rest_known_count
-        ) as stratum_variance
+        weight * weight * (1 / known_count + 1 / rest_known_count)
+        * (yes_count + rest_yes_count) / weight * (1 - (yes_count + rest_yes_count) / weight) as stratum_variance
     from shared
 ),
 
