@@ -10,9 +10,11 @@ from dataclasses import replace
 
 import duckdb
 import pytest
+from scipy.stats import CensoredData, ecdf
 
 from orchestration.county import write_county
 from orchestration.county.compare import Compared, compare
+from orchestration.county.compare.seen import MODELS
 from orchestration.layers.links import link_files
 from orchestration.layers.models import Warehouse
 from orchestration.linkage.search import search_home
@@ -24,6 +26,8 @@ from orchestration.settings import PROJECT, Settings
 
 sys.path.insert(0, str(PROJECT / "benchmarks"))
 from steps import correct_month
+
+MODELS_BY_KEY = {key: code for code, key in MODELS.items()}
 
 # Rare things made frequent and chance meetings of one person rare, so that each effect has contacts enough behind it.
 OFTEN = {
@@ -74,6 +78,139 @@ def test_what_is_counted_and_what_was_paid_is_the_truth_s(found):
     least = {"dollars": 0.005}  # half a cent
     wrong = [c for c in counted if c.estimate != pytest.approx(c.truth, rel=0, abs=least.get(c.unit, 1e-9))]
     assert [(c.name, c.truth, c.estimate) for c in wrong] == []
+
+
+def test_outcomes_of_contacts_are_the_truth_s_by_team(clean):
+    """Involuntary holds, and arrests with citations, of contacts at calls, counted in the truth by who came."""
+    settings, truth = clean
+    codes = {None: MODELS_BY_KEY["none"], **{k: c for k, c in MODELS_BY_KEY.items() if k != "none"}}
+    with duckdb.connect() as known:
+        true = {
+            (outcome, codes[program]): n
+            for outcome, program, n in known.execute(
+                f"select outcome, program, count(*) from '{truth / 'call.parquet'}' where is_contact group by all"
+            ).fetchall()
+        }
+    with open_release(settings) as con:
+        told = {
+            (outcome, model): n
+            for outcome, model, n in con.execute("""
+                select outcome_code, slice_value, sum(outcome_count) from internal.met_outcome__contact_outcomes_by_slice
+                where agency_id = 'cedar_county' and slice_code = 'response_model' group by all
+            """).fetchall()
+        }
+        cited = dict(
+            con.execute(
+                "select response_model_code, count(*) from internal.fct_contact where enforcement_code = 'cited' group by all"
+            ).fetchall()
+        )
+    for model in codes.values():
+        assert told["involuntary_hold", model] == true["hold", model]
+        assert told["arrested", model] + cited.get(model, 0) == true["arrest", model]
+
+
+def test_calls_of_teams_without_police_are_the_truth_s(clean):
+    settings, truth = clean
+    with duckdb.connect() as known:
+        true = dict(
+            known.execute(
+                f"select program, count(*) from '{truth / 'call.parquet'}'"
+                " where program in ('mct', 'alt') and not is_duplicate group by all"
+            ).fetchall()
+        )
+    with open_release(settings) as con:
+        told = dict(
+            con.execute("""
+                select team_code, sum(considered_count) from internal.met_diversion__police_at_team_calls
+                where metric_id = 'M30' group by all
+            """).fetchall()
+        )
+    assert told == {
+        "mobile_crisis": true["mct"], "alternative_no_police": true["alt"], "all_teams": true["mct"] + true["alt"],
+    }  # fmt: skip
+
+
+def test_modelled_diversion_lies_by_the_truth_s_diverted_holds(clean):
+    """The truth knows how each contact would have ended without its program; four half-widths of 95 percent are wide."""
+    settings, truth = clean
+    with duckdb.connect() as known:
+        true = {
+            MODELS_BY_KEY[program]: averted
+            for program, averted in known.execute(
+                "select program, count(*) filter (where outcome_without = 'hold') - count(*) filter (where outcome = 'hold')"
+                f" from '{truth / 'call.parquet'}' where is_contact and program is not null group by all"
+            ).fetchall()
+        }
+    with open_release(settings) as con:
+        told = con.execute("""
+            select response_model_code, modelled_averted_events, modelled_averted_high_events - modelled_averted_events
+            from internal.met_diversion__modelled
+            where agency_id = 'cedar_county' and outcome_code = 'involuntary_hold' and month = '2024-04'
+        """).fetchall()
+    assert {model for model, _, _ in told} == set(true)
+    assert [
+        (model, averted, true[model]) for model, averted, half in told if abs(averted - true[model]) > 2 * half
+    ] == []
+
+
+def test_waiting_for_a_service_is_what_another_program_computes(clean):
+    """Kaplan-Meier by scipy, over the referrals as released; deaths are few and censored in both."""
+    settings, _ = clean
+    with open_release(settings) as con:
+        rows = con.execute("""
+            select ceil((epoch(first_kept_at) - epoch(referred_at)) / 86400),
+                floor((epoch(as_of_date::timestamp) - epoch(referred_local_at)) / 86400)
+            from care.fct_referral where agency_id = 'cedar_care' and accepted = 'yes'
+            and (first_kept_at is not null or referral_status_code <> 'closed_unknown')
+        """).fetchall()
+        told = con.execute("""
+            select days_after, served_kaplan_meier_share, denominator_count, died_count from care.met_outcome__time_to_service
+            where agency_id = 'cedar_care' and month = (select max(month) from care.met_outcome__time_to_service
+                where availability_code = 'available')
+        """).fetchall()
+    served = [kept for kept, _ in rows if kept is not None]
+    waiting = [max(followed, 0) for kept, followed in rows if kept is None]
+    curve = ecdf(CensoredData(uncensored=served, right=waiting)).cdf
+    assert {(n, died) for _, _, n, died in told} == {(len(rows), 0)}
+    assert [share for _, share, _, _ in told] == [pytest.approx(float(curve.evaluate(d)), abs=1e-6) for d, *_ in told]
+
+
+def test_repeat_contacts_are_those_that_python_counts(clean):
+    """Contacts one by one: followed for 30 days out of jail, and met again within them."""
+    settings, _ = clean
+    with open_release(settings) as con:
+        met = con.execute("""
+            select person_key, epoch(min(started_at)) from internal.fct_person_event
+            where event_kind_code = 'contact' group by person_key, coalesce(incident_id, record_id) order by all
+        """).fetchall()
+        stays: dict[str, list[tuple[float, float]]] = {}
+        for person, start, end in con.execute("""
+            select person_key, epoch(started_at), coalesce(epoch(ended_at), 1e12) from internal.fct_person_event
+            where is_confined order by all
+        """).fetchall():
+            stays.setdefault(person, []).append((start, end))
+        told = con.execute("""
+            select sum(denominator_count), sum(repeat_count) from internal.met_outcome__repeat_contact
+            where agency_id = 'cedar_county' and version_code = 'all_contacts' and window_days = 30
+        """).fetchone()
+    last = max(at for _, at in met)
+
+    def at_liberty(person: str, start: float, end: float) -> float:
+        """Seconds that no stay covers."""
+        free, at = 0.0, start
+        for begin, until in stays.get(person, []):
+            if until > at and begin < end:
+                free += max(begin - at, 0)
+                at = max(at, until)
+        return free + max(end - at, 0)
+
+    followed = again = 0
+    for (person, at), after in zip(met, [*met[1:], (None, 0.0)], strict=True):
+        if int(at_liberty(person, int(at), int(last))) >= 30 * 86400:
+            followed += 1
+            again += after[0] == person and at_liberty(person, int(at), int(after[1])) <= 30 * 86400
+    assert told == (followed, again)
+    assert again > 100
 
 
 def test_every_effect_rate_and_cost_is_compared_or_has_a_reason_why_not(clean, found):

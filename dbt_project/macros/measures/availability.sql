@@ -1,0 +1,145 @@
+{#
+  CTEs of which metric can be told by which agency and month, and why not; the last is `final`. is_windowed: in the
+  months that are written; else in all months, for tables that are rebuilt whole.
+#}
+{% macro metric_availability(is_windowed) -%}
+with agency_month as (
+    select * from {{ ref('stg_agency_month') }} as agency_month
+    {%- if is_windowed %}
+    where {{ in_window('agency_month') }}
+    {%- endif %}
+),
+
+requirement as (
+    select * from {{ ref('codes_metric_requirement') }}
+),
+
+metric_row as (
+    select distinct
+        metric_id,
+        identification_method_code
+    from requirement
+),
+
+required_entity as (
+    select distinct
+        metric_id,
+        identification_method_code,
+        entity
+    from requirement
+),
+
+agency_field as (
+    select * from {{ ref('stg_agency_field') }}
+    where is_mapped
+),
+
+row_count as (
+    select * from {{ ref('fct_agency_month') }} as row_count
+    {%- if is_windowed %}
+    where {{ in_window('row_count') }}
+    {%- endif %}
+),
+
+-- A field that the agency does not send.
+missing_field as (
+    select
+        agency_month.agency_id,
+        agency_month.month,
+        requirement.metric_id,
+        requirement.identification_method_code,
+        requirement.reason
+    from agency_month
+    cross join requirement
+    left join agency_field
+        on
+            agency_month.agency_id = agency_field.agency_id
+            and requirement.entity = agency_field.entity
+            and requirement.field = agency_field.field
+    where agency_field.agency_id is null
+),
+
+sent_entity as (
+    select distinct
+        agency_id,
+        entity
+    from agency_field
+),
+
+-- A month without a row of an entity that the agency does send is a gap, not a zero.
+missing_row as (
+    select
+        row_count.agency_id,
+        row_count.month,
+        required_entity.metric_id,
+        required_entity.identification_method_code,
+        'This month has no rows of ' || required_entity.entity || '.' as reason
+    from row_count
+    inner join required_entity on row_count.entity = required_entity.entity
+    inner join sent_entity
+        on
+            row_count.agency_id = sent_entity.agency_id
+            and row_count.entity = sent_entity.entity
+    where row_count.row_count = 0
+),
+
+-- Local call types of which none says behavioral health cannot show it, and a count of zero would be no fact.
+blind_agency as (
+    select agency_code.agency_id
+    from {{ ref('stg_agency_code') }} as agency_code
+    left join {{ ref('codes_call_type') }} as call_type on agency_code.standard_code = call_type.call_type_code
+    where agency_code.code_list = 'call_type'
+    group by agency_code.agency_id
+    having count(case when call_type.bh_tier = 1 then 1 end) = 0
+),
+
+blind_type as (
+    select
+        agency_month.agency_id,
+        agency_month.month,
+        metric_row.metric_id,
+        metric_row.identification_method_code,
+        'None of the agency''s call types is explicit behavioral health.' as reason
+    from agency_month
+    inner join blind_agency on agency_month.agency_id = blind_agency.agency_id
+    cross join metric_row
+    where metric_row.identification_method_code in ('call_type_initial', 'call_type_final')
+),
+
+gap as (
+    select * from missing_field
+    union all
+    select * from missing_row
+    union all
+    select * from blind_type
+),
+
+gap_text as (
+    select
+        agency_id,
+        month,
+        metric_id,
+        identification_method_code,
+        {{ string_agg_sorted('reason', ' ') }} as availability_reason
+    from gap
+    group by agency_id, month, metric_id, identification_method_code
+),
+
+final as (
+    select
+        agency_month.agency_id,
+        agency_month.month,
+        metric_row.metric_id,
+        metric_row.identification_method_code,
+        case when gap_text.agency_id is null then 'available' else 'not_available' end as availability_code,
+        coalesce(gap_text.availability_reason, '') as availability_reason
+    from agency_month
+    cross join metric_row
+    left join gap_text
+        on
+            agency_month.agency_id = gap_text.agency_id
+            and agency_month.month = gap_text.month
+            and metric_row.metric_id = gap_text.metric_id
+            and metric_row.identification_method_code = gap_text.identification_method_code
+)
+{%- endmacro %}
