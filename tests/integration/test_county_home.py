@@ -181,6 +181,76 @@ def test_a_corrected_month_of_calls_makes_a_whole_release_and_links_nobody_anew(
     assert run_road(settings, drop=tmp_path / "drop").months == []
 
 
+def test_quantities_of_cost_are_the_truth_s(clean):
+    """Hours, trips and visits of all months, each by a query of its own over the truth's files."""
+    settings, truth = clean
+    with open_release(settings) as con:
+        told = dict(
+            con.execute(
+                "select component_code, sum(quantity) from internal.met_cost__component"
+                " where slice_code = 'all' and identification_method_code = 'not_applicable' group by all"
+            ).fetchall()
+        )
+    with duckdb.connect() as known:
+        true = dict(
+            known.execute(
+                f"select item, sum(quantity) from read_parquet('{truth / 'cost.parquet'}') group by all"
+            ).fetchall()
+        )
+    pairs = {"officer_time": "officer_hour", "clinician_time": "clinician_hour", "ambulance_trip": "ambulance_trip",
+             "ed_visit": "ed_visit"}  # fmt: skip
+    for ours, theirs in pairs.items():
+        # hours are printed to four digits a month
+        assert told[ours] == pytest.approx(float(true[theirs]), rel=0, abs=1e-3), ours
+    assert told["report_writing"] is None
+
+
+def cost_rows(settings: Settings) -> dict[tuple, tuple[str, dict]]:
+    """Every row of every cost table of the release by (table, key): the parameters that it used, and what it says."""
+    found = {}
+    with open_release(settings) as con:
+        tables = con.execute(
+            "select distinct table_name from information_schema.tables"
+            " where table_schema = 'internal' and table_name like 'met_cost__%' order by all"
+        ).fetchall()
+        for (table,) in tables:
+            rows = con.execute(f"from internal.{table}")
+            names = [d[0] for d in rows.description]
+            keys = Warehouse.open(settings).project.models[f"model.crisis_warehouse.{table}"].primary_key
+            for values in rows.fetchall():
+                row = dict(zip(names, values, strict=True))
+                used = "; ".join(str(v) for c, v in row.items() if c.endswith("parameter_keys") and v)
+                found[table, *(row[k] for k in keys)] = (used, row)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("param_key", "old", "new"),
+    [("overtime_hour_wage", ",44.025,", ",54.025,"), ("clinician_hour_state_local", ",62.92,", ",72.92,")],
+)
+def test_a_changed_cost_parameter_changes_the_figures_that_name_it_and_no_other(clean, tmp_path, param_key, old, new):
+    first, _ = clean
+    project = tmp_path / "project"
+    for part in ("dbt_project", "seeds"):
+        shutil.copytree(PROJECT / part, project / part)
+    path = project / "seeds" / "costs" / "cost_parameter.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    at = next(i for i, line in enumerate(lines) if line.startswith(f"{param_key},"))
+    assert old in lines[at]
+    lines[at] = lines[at].replace(old, new)
+    path.write_text("".join(lines))
+    shutil.copytree(first.home, tmp_path / "home", symlinks=True)
+    settings = replace(first, home=tmp_path / "home", dbt_project=project / "dbt_project", seeds=project / "seeds")
+    before = cost_rows(first)
+    assert run_road(settings, drop=tmp_path / "nothing").success
+    after = cost_rows(settings)
+    assert before.keys() == after.keys()
+    changed = {key for key in before if before[key] != after[key]}
+    named = {key for key, (used, _) in before.items() if param_key in used.split("; ")}
+    assert changed == named
+    assert 0 < len(named) < len(before)
+
+
 def closed(settings: Settings, month: str) -> dict[str, int]:
     """How many of a month's calls the release shows closed how."""
     with open_release(settings) as con:
