@@ -181,6 +181,45 @@ def test_a_corrected_month_of_calls_makes_a_whole_release_and_links_nobody_anew(
     assert run_road(settings, drop=tmp_path / "drop").months == []
 
 
+def test_budgets_of_programs_are_the_truth_s(clean):
+    """Months of a budget add up to the truth's, cut at the last month of calls, to the cent."""
+    settings, truth = clean
+    with open_release(settings) as con:
+        told = con.execute(
+            "select lower(replace(program_number, 'P-', '')), sum(budget_usd) from internal.met_cost__program"
+            " where month <= (select max(month) from internal.fct_incident where month <> 'unknown') group by all"
+        ).fetchall()
+    with duckdb.connect() as known:
+        true = known.execute(
+            f"select program, sum(cents) from read_parquet('{truth / 'cost.parquet'}') where item = 'budget' group by all"
+        ).fetchall()
+    assert {program: int(usd * 100) for program, usd in told} == {program: int(cents) for program, cents in true}
+
+
+def test_avoided_cost_is_what_the_forms_say(clean):
+    """The program's and the police-only contacts, counted by a query of its own over the forms of the release."""
+    settings, _ = clean
+    with open_release(settings) as con:
+        told = con.execute(
+            "select program_known_count, program_event_count, comparison_known_count, comparison_event_count, averted"
+            " from internal.met_cost__avoided where program_id = 'cedar_county:P-CORE' and component_code = 'booking'"
+        ).fetchone()
+        since = (
+            "month >= (select strftime(start_date, '%Y-%m') from internal.fct_program where program_number = 'P-CORE')"
+        )
+        known = "count(*) filter (where enforcement_code in ('booked', 'cited', 'none'))"
+        booked = "count(*) filter (where enforcement_code = 'booked')"
+        n, x = con.execute(
+            f"select {known}, {booked} from internal.fct_contact where program_number = 'P-CORE' and {since}"
+        ).fetchone()
+        n0, x0 = con.execute(
+            f"select {known}, {booked} from internal.fct_contact"
+            f" where response_model_code = 'police_only' and program_number is null and month <> 'unknown' and {since}"
+        ).fetchone()
+    assert n > 50 and n0 > 50
+    assert told == (n, x, n0, x0, pytest.approx(n * (x0 / n0 - x / n), abs=1e-4))
+
+
 def test_quantities_of_cost_are_the_truth_s(clean):
     """Hours, trips and visits of all months, each by a query of its own over the truth's files."""
     settings, truth = clean
@@ -226,7 +265,11 @@ def cost_rows(settings: Settings) -> dict[tuple, tuple[str, dict]]:
 
 @pytest.mark.parametrize(
     ("param_key", "old", "new"),
-    [("overtime_hour_wage", ",44.025,", ",54.025,"), ("clinician_hour_state_local", ",62.92,", ",72.92,")],
+    [
+        ("overtime_hour_wage", ",44.025,", ",54.025,"),
+        ("clinician_hour_state_local", ",62.92,", ",72.92,"),
+        ("ed_visit_msud", ",630,", ",730,"),
+    ],
 )
 def test_a_changed_cost_parameter_changes_the_figures_that_name_it_and_no_other(clean, tmp_path, param_key, old, new):
     first, _ = clean
@@ -247,8 +290,12 @@ def test_a_changed_cost_parameter_changes_the_figures_that_name_it_and_no_other(
     assert before.keys() == after.keys()
     changed = {key for key in before if before[key] != after[key]}
     named = {key for key, (used, _) in before.items() if param_key in used.split("; ")}
-    assert changed == named
-    assert 0 < len(named) < len(before)
+    assert changed and changed <= named
+    # What names it and stays: nothing is told there, or none of what it prices was there.
+    for key in named - changed:
+        amounts = {v for c, v in before[key][1].items() if c.endswith("_usd") and not c.endswith("rate_central_usd")}
+        sibling = before.get((*key[:-1], "clinician_hour"))
+        assert not any(amounts) or (sibling and not sibling[1]["labor_cost_central_usd"]), key
 
 
 def closed(settings: Settings, month: str) -> dict[str, int]:

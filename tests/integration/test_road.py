@@ -188,7 +188,13 @@ def project(tmp_path):
     return tmp_path / "edited"
 
 
-COSTS = {"dim_cost_parameter", "met_cost__component", "met_cost__cost_per_response"}  # all that is counted in dollars
+COSTS = {  # all that is counted in dollars
+    "dim_cost_parameter",
+    "met_cost__avoided",
+    "met_cost__component",
+    "met_cost__cost_per_response",
+    "met_cost__program",
+}
 
 
 def edited(home: Home, project) -> Settings:

@@ -33,3 +33,14 @@
                 )
         end as {{ kind }}_{{ bound }}_usd
 {%- endmacro %}
+
+{# Of a contact form: what happened (1), did not (0), or is not known (null), by component. #}
+{% macro contact_events() -%}
+    {{ return({
+        'booking': "case when enforcement_code = 'booked' then 1 when enforcement_code in ('cited', 'none') then 0 end",
+        'ed_arrival': "case when destination_code in ('ed', 'psychiatric_ed') then 1"
+            " when destination_code <> 'hospital' and destination_code not in " ~ unknown_codes() ~ " then 0 end",
+        'force': "case force_used when 'yes' then 1 when 'no' then 0 end",
+        'injury': "case injury when 'yes' then 1 when 'no' then 0 end",
+    }) }}
+{%- endmacro %}

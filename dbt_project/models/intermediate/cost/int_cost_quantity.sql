@@ -9,13 +9,7 @@
     'handover_wait': ["response_scope_code = 'unit' and at_destination_at is not null", 'wall_seconds * officer_count'],
     'vehicle': ["response_scope_code = 'unit'", 'vehicle_miles'],
 } %}
-{%- set of_contacts = {
-    'booking': "case when enforcement_code = 'booked' then 1 when enforcement_code in ('cited', 'none') then 0 end",
-    'ed_arrival': "case when destination_code in ('ed', 'psychiatric_ed') then 1"
-        " when destination_code <> 'hospital' and destination_code not in " ~ unknown_codes() ~ " then 0 end",
-    'force': "case force_used when 'yes' then 1 when 'no' then 0 end",
-    'injury': "case injury when 'yes' then 1 when 'no' then 0 end",
-} %}
+{%- set of_contacts = contact_events() %}
 {%- set of_facilities = {
     'ambulance_trip': ['fct_transport', "case when transport_mode_code = 'ems' then 1"
         " when transport_mode_code not in " ~ unknown_codes() ~ " then 0 end"],
