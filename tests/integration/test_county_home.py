@@ -220,6 +220,20 @@ def test_avoided_cost_is_what_the_forms_say(clean):
     assert told == (n, x, n0, x0, pytest.approx(n * (x0 / n0 - x / n), abs=1e-4))
 
 
+def test_every_indicator_s_evidence_gives_its_value(clean):
+    settings, _ = clean
+    with open_release(settings) as con:
+        told = con.execute(
+            "select evidence_query, indicator_value from internal.met_indicator__common where availability_code = 'available'"
+        ).fetchall()
+        assert len({query for query, _ in told}) > 100
+        for query, value in told:
+            (found,) = con.execute(query).fetchone()
+            assert (found is None) == (value is None) and float(found or 0) == pytest.approx(value or 0, abs=1e-4), (
+                query
+            )
+
+
 def test_quantities_of_cost_are_the_truth_s(clean):
     """Hours, trips and visits of all months, each by a query of its own over the truth's files."""
     settings, truth = clean

@@ -194,6 +194,7 @@ COSTS = {  # all that is counted in dollars
     "met_cost__component",
     "met_cost__cost_per_response",
     "met_cost__program",
+    "met_indicator__common",
 }
 
 
