@@ -318,6 +318,137 @@ def test_a_corrected_month_of_calls_makes_a_whole_release_and_links_nobody_anew(
     assert run_road(settings, drop=tmp_path / "drop").months == []
 
 
+def test_budgets_of_programs_are_the_truth_s(clean):
+    """Months of a budget add up to the truth's, cut at the last month of calls, to the cent."""
+    settings, truth = clean
+    with open_release(settings) as con:
+        told = con.execute(
+            "select lower(replace(program_number, 'P-', '')), sum(budget_usd) from internal.met_cost__program"
+            " where month <= (select max(month) from internal.fct_incident where month <> 'unknown') group by all"
+        ).fetchall()
+    with duckdb.connect() as known:
+        true = known.execute(
+            f"select program, sum(cents) from read_parquet('{truth / 'cost.parquet'}') where item = 'budget' group by all"
+        ).fetchall()
+    assert {program: int(usd * 100) for program, usd in told} == {program: int(cents) for program, cents in true}
+
+
+def test_avoided_cost_is_what_the_forms_say(clean):
+    """The program's and the police-only contacts, counted by a query of its own over the forms of the release."""
+    settings, _ = clean
+    with open_release(settings) as con:
+        told = con.execute(
+            "select program_known_count, program_event_count, comparison_known_count, comparison_event_count, averted"
+            " from internal.met_cost__avoided where program_id = 'cedar_county:P-CORE' and component_code = 'booking'"
+        ).fetchone()
+        since = (
+            "month >= (select strftime(start_date, '%Y-%m') from internal.fct_program where program_number = 'P-CORE')"
+        )
+        known = "count(*) filter (where enforcement_code in ('booked', 'cited', 'none'))"
+        booked = "count(*) filter (where enforcement_code = 'booked')"
+        n, x = con.execute(
+            f"select {known}, {booked} from internal.fct_contact where program_number = 'P-CORE' and {since}"
+        ).fetchone()
+        n0, x0 = con.execute(
+            f"select {known}, {booked} from internal.fct_contact"
+            f" where response_model_code = 'police_only' and program_number is null and month <> 'unknown' and {since}"
+        ).fetchone()
+    assert n > 50 and n0 > 50
+    assert told == (n, x, n0, x0, pytest.approx(n * (x0 / n0 - x / n), abs=1e-4))
+
+
+def test_every_indicator_s_evidence_gives_its_value(clean):
+    settings, _ = clean
+    with open_release(settings) as con:
+        told = con.execute(
+            "select evidence_query, indicator_value from internal.met_indicator__common where availability_code = 'available'"
+        ).fetchall()
+        assert len({query for query, _ in told}) > 100
+        for query, value in told:
+            (found,) = con.execute(query).fetchone()
+            assert (found is None) == (value is None) and float(found or 0) == pytest.approx(value or 0, abs=1e-4), (
+                query
+            )
+
+
+def test_quantities_of_cost_are_the_truth_s(clean):
+    """Hours, trips and visits of all months, each by a query of its own over the truth's files."""
+    settings, truth = clean
+    with open_release(settings) as con:
+        told = dict(
+            con.execute(
+                "select component_code, sum(quantity) from internal.met_cost__component"
+                " where slice_code = 'all' and identification_method_code = 'not_applicable' group by all"
+            ).fetchall()
+        )
+    with duckdb.connect() as known:
+        true = dict(
+            known.execute(
+                f"select item, sum(quantity) from read_parquet('{truth / 'cost.parquet'}') group by all"
+            ).fetchall()
+        )
+    pairs = {"officer_time": "officer_hour", "clinician_time": "clinician_hour", "ambulance_trip": "ambulance_trip",
+             "ed_visit": "ed_visit"}  # fmt: skip
+    for ours, theirs in pairs.items():
+        # hours are printed to four digits a month
+        assert told[ours] == pytest.approx(float(true[theirs]), rel=0, abs=1e-3), ours
+    assert told["report_writing"] is None
+
+
+def cost_rows(settings: Settings) -> dict[tuple, tuple[str, dict]]:
+    """Every row of every cost table of the release by (table, key): the parameters that it used, and what it says."""
+    found = {}
+    with open_release(settings) as con:
+        tables = con.execute(
+            "select distinct table_name from information_schema.tables"
+            " where table_schema = 'internal' and table_name like 'met_cost__%' order by all"
+        ).fetchall()
+        for (table,) in tables:
+            rows = con.execute(f"from internal.{table}")
+            names = [d[0] for d in rows.description]
+            keys = Warehouse.open(settings).project.models[f"model.crisis_warehouse.{table}"].primary_key
+            for values in rows.fetchall():
+                row = dict(zip(names, values, strict=True))
+                used = "; ".join(str(v) for c, v in row.items() if c.endswith("parameter_keys") and v)
+                found[table, *(row[k] for k in keys)] = (used, row)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("param_key", "old", "new"),
+    [
+        ("overtime_hour_wage", ",44.025,", ",54.025,"),
+        ("clinician_hour_state_local", ",62.92,", ",72.92,"),
+        ("ed_visit_msud", ",630,", ",730,"),
+    ],
+)
+def test_a_changed_cost_parameter_changes_the_figures_that_name_it_and_no_other(clean, tmp_path, param_key, old, new):
+    first, _ = clean
+    project = tmp_path / "project"
+    for part in ("dbt_project", "seeds"):
+        shutil.copytree(PROJECT / part, project / part)
+    path = project / "seeds" / "costs" / "cost_parameter.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    at = next(i for i, line in enumerate(lines) if line.startswith(f"{param_key},"))
+    assert old in lines[at]
+    lines[at] = lines[at].replace(old, new)
+    path.write_text("".join(lines))
+    shutil.copytree(first.home, tmp_path / "home", symlinks=True)
+    settings = replace(first, home=tmp_path / "home", dbt_project=project / "dbt_project", seeds=project / "seeds")
+    before = cost_rows(first)
+    assert run_road(settings, drop=tmp_path / "nothing").success
+    after = cost_rows(settings)
+    assert before.keys() == after.keys()
+    changed = {key for key in before if before[key] != after[key]}
+    named = {key for key, (used, _) in before.items() if param_key in used.split("; ")}
+    assert changed and changed <= named
+    # What names it and stays: nothing is told there, or none of what it prices was there.
+    for key in named - changed:
+        amounts = {v for c, v in before[key][1].items() if c.endswith("_usd") and not c.endswith("rate_central_usd")}
+        sibling = before.get((*key[:-1], "clinician_hour"))
+        assert not any(amounts) or (sibling and not sibling[1]["labor_cost_central_usd"]), key
+
+
 def closed(settings: Settings, month: str) -> dict[str, int]:
     """How many of a month's calls the release shows closed how."""
     with open_release(settings) as con:

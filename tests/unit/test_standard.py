@@ -181,7 +181,7 @@ def test_names_say_what_they_hold() -> None:
         assert broken(lambda e, f, k=kind, s=suffix: f.name.endswith(s) and f.kind != k and f.name not in allowed) == []
     assert broken(lambda e, f: f.name.startswith("is_") != (f.kind == "boolean")) == []
     assert broken(lambda e, f: f.name.endswith(("_flag", "_yn", "_id", "_key")) and e.name not in NOT_MAPPED) == []
-    measures = {"value", "land_square_miles"}
+    measures = {"value", "low_value", "high_value", "land_square_miles"}
     assert broken(lambda e, f: f.kind == "decimal" and not f.name.endswith(UNITS) and f.name not in measures) == []
     assert broken(lambda e, f: f.name.endswith("_count") and f.kind != "integer") == []
     assert broken(lambda e, f: f.name.endswith("_usd") and not f.physical_type.startswith("decimal(")) == []

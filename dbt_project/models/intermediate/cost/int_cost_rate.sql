@@ -1,64 +1,69 @@
--- Grain: one row per cost item that has a default parameter; all money in the latest price year of a default.
-with price_index as (
-    select * from {{ ref('price_index') }}
-    where series = 'cpi_u'
+-- Grain: one row per cost item and kind of price (capacity, cash) that has a default parameter.
+with parameter as (
+    select * from {{ ref('dim_cost_parameter') }}
+    where
+        price_central_usd is not null
+        and price_kind_code in ('capacity', 'cash')
 ),
 
--- A value without a price year cannot be compared, so it finds no index and stays out.
-parameter as (
-    select
-        cost_parameter.*,
-        price_index.value as index_value
-    from {{ ref('cost_parameter') }} as cost_parameter
-    inner join price_index on cost_parameter.price_year = price_index.year
-),
-
-common_year as (
-    select max(price_year) as price_year
-    from parameter
-    where is_default
-),
-
-converted as (
-    select
-        parameter.item_code,
-        parameter.is_default,
-        parameter.cost_type,
-        parameter.perspective,
-        parameter.source,
-        price_index.year as price_year,
-        cast(round(parameter.value * price_index.value / parameter.index_value, 2) as decimal(18, 2)) as rate_usd
-    from parameter
-    cross join common_year
-    inner join price_index on common_year.price_year = price_index.year
-),
-
--- What somebody only claims is no bound of a range.
 span as (
     select
         item_code,
+        price_kind_code,
         count(*) as parameter_count,
-        min(rate_usd) as rate_low_usd,
-        max(rate_usd) as rate_high_usd
-    from converted
-    where cost_type <> 'claim'
-    group by item_code
+        count(case when has_source_range then 1 end) as range_count,
+        min(price_low_usd) as rate_low_usd,
+        max(price_high_usd) as rate_high_usd
+    from parameter
+    group by item_code, price_kind_code
+),
+
+-- The default, and whoever sets an end of the range.
+used as (
+    select
+        parameter.item_code,
+        parameter.price_kind_code,
+        {{ string_agg_sorted('parameter.param_key', '; ') }} as parameter_keys
+    from parameter
+    inner join span
+        on
+            parameter.item_code = span.item_code
+            and parameter.price_kind_code = span.price_kind_code
+    where
+        parameter.is_default
+        or parameter.price_low_usd = span.rate_low_usd
+        or parameter.price_high_usd = span.rate_high_usd
+    group by parameter.item_code, parameter.price_kind_code
 ),
 
 final as (
     select
-        converted.item_code,
-        converted.rate_usd as rate_central_usd,
+        parameter.item_code,
+        parameter.price_kind_code,
+        parameter.price_central_usd as rate_central_usd,
         span.rate_low_usd,
         span.rate_high_usd,
-        case when span.parameter_count = 1 then 'single_source' else 'span_of_sources' end as range_basis_code,
-        converted.price_year,
-        converted.perspective as perspective_code,
-        converted.cost_type as cost_type_code,
-        converted.source as cost_source
-    from converted
-    inner join span on converted.item_code = span.item_code
-    where converted.is_default
+        case
+            when span.parameter_count > 1 then 'span_of_sources'
+            when span.range_count = 1 then 'range_of_source'
+            else 'single_source'
+        end as range_basis_code,
+        used.parameter_keys,
+        parameter.price_year,
+        parameter.price_index_series,
+        parameter.perspective as perspective_code,
+        parameter.cost_type as cost_type_code,
+        parameter.source as cost_source
+    from parameter
+    inner join span
+        on
+            parameter.item_code = span.item_code
+            and parameter.price_kind_code = span.price_kind_code
+    inner join used
+        on
+            parameter.item_code = used.item_code
+            and parameter.price_kind_code = used.price_kind_code
+    where parameter.is_default
 )
 
 select * from final

@@ -7,7 +7,9 @@ with metric_row as (
 
 rate as (
     select * from {{ ref('int_cost_rate') }}
-    where item_code in ('officer_hour', 'clinician_hour')
+    where
+        item_code in ('officer_hour', 'clinician_hour')
+        and price_kind_code = 'capacity'
 ),
 
 incident as (
@@ -97,7 +99,8 @@ item as (
         price_year,
         perspective_code,
         cost_type_code,
-        cost_source
+        cost_source,
+        parameter_keys
     from rate
     union all
     select
@@ -109,7 +112,8 @@ item as (
         max(price_year) as price_year,
         {{ string_agg_sorted('perspective_code', '; ') }} as perspective_code,
         {{ string_agg_sorted('cost_type_code', '; ') }} as cost_type_code,
-        {{ string_agg_sorted('cost_source', '; ') }} as cost_source
+        {{ string_agg_sorted('cost_source', '; ') }} as cost_source,
+        {{ string_agg_sorted('parameter_keys', '; ') }} as parameter_keys
     from rate
 ),
 
@@ -162,7 +166,9 @@ final as (
         item.price_year,
         item.perspective_code,
         item.cost_type_code,
-        item.cost_source
+        item.cost_source,
+        item.parameter_keys,
+        'parameter_range' as uncertainty_code
     from metric_row
     cross join item
     left join counted
