@@ -71,7 +71,9 @@ def _project_files(settings: Settings) -> list[Path]:
         for p in settings.dbt_project.rglob("*")
         if p.is_file() and not skipped & set(p.relative_to(settings.dbt_project).parts)
     ]
-    seeds = [p for folder in ("codes", "costs", "grants", "joins", "targets") for p in (settings.seeds / folder).glob("*")]
+    seeds = [
+        p for folder in ("codes", "costs", "grants", "joins", "targets") for p in (settings.seeds / folder).glob("*")
+    ]
     return sorted(files + seeds)
 
 
