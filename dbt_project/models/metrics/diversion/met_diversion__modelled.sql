@@ -146,6 +146,33 @@ counted as (
     from summed
 ),
 
+compared_agency as (
+    select distinct
+        agency_id,
+        month
+    from summed
+),
+
+told as (
+    select
+        metric_row.agency_id,
+        metric_row.month,
+        metric_row.metric_id,
+        metric_row.identification_method_code,
+        case when compared_agency.agency_id is null then 'not_available' else metric_row.availability_code end
+            as availability_code,
+        case
+            when metric_row.availability_code = 'available' and compared_agency.agency_id is null
+                then 'No contact of the twelve months had another response than police alone.'
+            else metric_row.availability_reason
+        end as availability_reason
+    from metric_row
+    left join compared_agency
+        on
+            metric_row.agency_id = compared_agency.agency_id
+            and metric_row.month = compared_agency.month
+),
+
 final as (
     select
         {{ metric_columns('contact') }},
@@ -161,7 +188,7 @@ final as (
         {{ available_value('modelled_averted_events') }},
         {{ available_value('modelled_averted_low_events') }},
         {{ available_value('modelled_averted_high_events') }}
-    from metric_row
+    from told as metric_row
     cross join outcome
     left join counted
         on

@@ -169,6 +169,36 @@ counted as (
     from summed
 ),
 
+-- Forms that tell no group have nothing to compare.
+grouped as (
+    select distinct
+        agency_id,
+        month,
+        metric_id
+    from summed
+),
+
+told as (
+    select
+        metric_row.agency_id,
+        metric_row.month,
+        metric_row.metric_id,
+        metric_row.identification_method_code,
+        case when grouped.agency_id is null then 'not_available' else metric_row.availability_code end
+            as availability_code,
+        case
+            when metric_row.availability_code = 'available' and grouped.agency_id is null
+                then 'No contact of the twelve months tells race, age, sex, language or housing.'
+            else metric_row.availability_reason
+        end as availability_reason
+    from metric_row
+    left join grouped
+        on
+            metric_row.agency_id = grouped.agency_id
+            and metric_row.month = grouped.month
+            and metric_row.metric_id = grouped.metric_id
+),
+
 final as (
     select
         {{ metric_columns('contact') }},
@@ -186,7 +216,7 @@ final as (
         {{ available_value('rest_standardized_share') }},
         {{ available_value('share_gap') }},
         {{ available_value('share_gap_standard_error') }}
-    from metric_row
+    from told as metric_row
     inner join outcome on metric_row.metric_id = outcome.metric_id
     left join counted
         on
