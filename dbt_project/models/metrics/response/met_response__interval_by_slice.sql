@@ -102,7 +102,10 @@ final as (
         response_target.target_key,
         response_target.target_seconds as target_limit,
         response_target.source as target_source,
-        cast(case when response_target.metric_id is not null then counted.within_target_number end as bigint)
+        cast(case
+            when response_target.metric_id is not null and metric_row.availability_code = 'available'
+                then coalesce(counted.within_target_number, 0)
+        end as bigint)
             as within_target_number,
         case
             when response_target.metric_id is not null
