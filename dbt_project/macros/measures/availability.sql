@@ -106,12 +106,45 @@ blind_type as (
     where metric_row.identification_method_code in ('call_type_initial', 'call_type_final')
 ),
 
+-- The same of outcomes: "arrested" without a word of booking leaves only those who were not, and none of them booked.
+blind_outcome as (
+    select
+        agency_code.agency_id,
+        count(case when disposition.enforcement_code = 'booked' then 1 end) = 0 as is_blind_to_booking,
+        count(case when disposition.destination_code in ('ed', 'psychiatric_ed') then 1 end) = 0 as is_blind_to_ed
+    from {{ ref('stg_agency_code') }} as agency_code
+    left join {{ ref('codes_disposition') }} as disposition
+        on agency_code.standard_code = disposition.disposition_code
+    where agency_code.code_list = 'disposition'
+    group by agency_code.agency_id
+),
+
+blind_end as (
+    select
+        agency_month.agency_id,
+        agency_month.month,
+        metric_row.metric_id,
+        metric_row.identification_method_code,
+        case metric_row.metric_id
+            when 'M46.booking' then 'None of the agency''s dispositions says that somebody was booked.'
+            else 'None of the agency''s dispositions names an emergency department.'
+        end as reason
+    from agency_month
+    inner join blind_outcome on agency_month.agency_id = blind_outcome.agency_id
+    inner join metric_row
+        on
+            (metric_row.metric_id = 'M46.booking' and blind_outcome.is_blind_to_booking)
+            or (metric_row.metric_id = 'M46.ed_arrival' and blind_outcome.is_blind_to_ed)
+),
+
 gap as (
     select * from missing_field
     union all
     select * from missing_row
     union all
     select * from blind_type
+    union all
+    select * from blind_end
 ),
 
 gap_text as (

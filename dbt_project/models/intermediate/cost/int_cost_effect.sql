@@ -9,6 +9,19 @@ comparison as (
     select * from {{ ref('cost_comparison') }}
 ),
 
+-- An outcome that the agency's forms cannot tell in a month did not happen to none.
+told as (
+    select
+        agency_id,
+        month,
+        substr(metric_id, 5) as component_code
+    from {{ ref('int_metric_availability_ever') }}
+    where
+        metric_id like 'M46.%'
+        and identification_method_code = 'field_form'
+        and availability_code = 'available'
+),
+
 contact as (
     select * from {{ ref('fct_contact') }}
     where month <> 'unknown'
@@ -28,7 +41,7 @@ tally as (
     group by agency_id, program_id, month, response_model_code
 ),
 
-outcome as (
+every_outcome as (
     {%- for name in outcomes %}
     select
         agency_id,
@@ -43,6 +56,16 @@ outcome as (
     union all
     {%- endif %}
     {%- endfor %}
+),
+
+outcome as (
+    select every_outcome.*
+    from every_outcome
+    inner join told
+        on
+            every_outcome.agency_id = told.agency_id
+            and every_outcome.month = told.month
+            and every_outcome.component_code = told.component_code
 ),
 
 of_program as (
