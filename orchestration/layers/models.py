@@ -90,6 +90,15 @@ class Warehouse:
                 found.setdefault(agency, {})[month] = json.loads(fingerprints)
         return found
 
+    def taken(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Input that the warehouse does hold, as staging took it in: {month: {agency_id: {entity: fingerprint}}}."""
+        found: dict[str, dict[str, dict[str, str]]] = {}
+        for agency, months in self.loaded().items():
+            for month, made in months.items():
+                if made:
+                    found.setdefault(month, {})[agency] = made
+        return found
+
     def wanted(self) -> dict[str, dict[str, dict[str, str]]]:
         """Input that the warehouse should hold: {month: {agency_id: {entity: fingerprint}}}.
 
@@ -273,7 +282,8 @@ class Warehouse:
         if layer == "staging":
             made = {(LOADED, a, m): json.dumps(of, sort_keys=True) for (a, m), of in taken.items()}
             self.ledger.set_fingerprints(layer, made, write_id)
-        should, names = self.expected().get(layer, {}), {m.name for m in models}
+        # Of a month whose turn is still to come a table holds the rows of before, or none.
+        should, names = self.expected(self.taken()).get(layer, {}), {m.name for m in models}
         made = {(t, EVERY_AGENCY, m): f for (t, m), f in should.items() if t in names and m in {*months, WHOLE}}
         made |= {(VIEW + m.name, EVERY_AGENCY, WHOLE): m.digest for m in models if m.materialized == "view"}
         self.ledger.set_fingerprints(layer, made, write_id)
