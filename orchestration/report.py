@@ -19,7 +19,8 @@ from orchestration.layers.fingerprint import WHOLE
 from orchestration.layers.ledger import EVERY_AGENCY, LAYERS, Ledger
 from orchestration.layers.models import Warehouse
 from orchestration.layers.months import UNKNOWN, shift
-from orchestration.release.metrics import SAID, Value, find_metrics, model_sql, named, newest_value
+from orchestration.metric import METRIC_NOTES
+from orchestration.release.metrics import Value, find_metrics, model_sql, named, newest_value
 from orchestration.release.publish import current_release, held_back, load_manifest
 from orchestration.release.reader import NoRelease, NotReading, open_release, read, release_folder
 from orchestration.release.tiers import TIERS, home_tier
@@ -204,7 +205,7 @@ def show_metric(settings: Settings, console: Console, name: str, release: str | 
     with open_release(settings, release) as con:
         for metric in named(find_metrics(settings, release), name):
             console.print(f"[bold]{metric.metric_id} {escape(metric.label)}[/] in {metric.table}, tier {metric.tier}")
-            for label in SAID:
+            for label in METRIC_NOTES:
                 if metric.said.get(label):
                     text = " ".join(str(metric.said[label]).split())
                     console.print(f"  {label.replace('_', ' ')}: {escape(text)}")

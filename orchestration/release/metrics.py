@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration.metric import metric_order
 from orchestration.release.reader import NoRelease, open_release, release_folder
 from orchestration.release.tiers import TIERS
 from orchestration.settings import Settings
@@ -18,7 +19,6 @@ WHOLE_FIRST = (
     ("identification_method_code", "('not_applicable')"),
     ("slice_code", "('all')"),
 )
-SAID = ("definition", "formula", "unit", "denominator", "source", "decision", "do_not_conclude")
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,7 @@ def find_metrics(settings: Settings, release: str | None = None) -> list[Metric]
         for metric_id in said.get("metric_ids", ()):
             label, family = known.get(metric_id, (table, ""))
             found.append(Metric(metric_id, label, family, table, said["tier"], headline_of(said, metric_id), said))
-    return sorted(found, key=lambda m: (_number(m.metric_id), m.table))
-
-
-def _number(metric_id: str) -> tuple[int, str]:
-    digits = "".join(c for c in metric_id if c.isdigit())
-    return int(digits or 999), metric_id
+    return sorted(found, key=lambda m: (metric_order(m.metric_id), m.table))
 
 
 def named(metrics: list[Metric], name: str) -> list[Metric]:

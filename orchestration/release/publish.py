@@ -24,6 +24,7 @@ from orchestration.layers.input import input_agencies, load_state, open_months
 from orchestration.layers.ledger import EVERY_AGENCY, LAYERS
 from orchestration.layers.linkage import links_to_do, today
 from orchestration.layers.models import DBT_LAYERS, Warehouse, describe_models
+from orchestration.metric import METRIC_NOTES
 from orchestration.release.disclosure import general_select
 from orchestration.release.tiers import CLOSED, TIERS, column_meta, columns_by_tier, tier_of, without_tier
 from orchestration.settings import Settings
@@ -130,10 +131,7 @@ def digest_of(files: dict[str, dict]) -> str:
     return hashlib.sha256(json.dumps({n: f["sha256"] for n, f in files.items()}, sort_keys=True).encode()).hexdigest()
 
 
-METRIC_META = (
-    "metric_ids", "definition", "formula", "unit", "denominator", "source", "decision", "do_not_conclude",
-    "headline", "disclosure",
-)  # fmt: skip
+METRIC_META = ("metric_ids", *METRIC_NOTES, "headline", "disclosure")
 
 
 def _described(model: Model) -> dict:

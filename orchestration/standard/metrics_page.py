@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from orchestration.metric import METRIC_NOTES, metric_order
 from orchestration.standard.dictionary import generated_note
 from orchestration.standard.markdown import cell, code, page, table
 
@@ -34,10 +35,6 @@ def _gates_of(root: Path) -> dict[str, int]:
     return found
 
 
-def _order(metric_id: str) -> tuple[int, str]:
-    return int("".join(c for c in metric_id if c.isdigit()) or 999), metric_id
-
-
 def metrics_page(root: Path, models: Iterable[tuple[str, dict]]) -> str:
     """The page of all metrics; models as `published_models` gives them."""
     with (root / "seeds" / "codes" / "codes_metric.csv").open(newline="", encoding="utf-8") as file:
@@ -49,10 +46,12 @@ def metrics_page(root: Path, models: Iterable[tuple[str, dict]]) -> str:
         tests.setdefault(test["model"], []).append(test["name"])
     holds: dict[str, list[dict]] = {}
     for _, model in models:
-        for metric_id in model["config"]["meta"].get("metric_ids", ()):
+        # A part of a metric (M46.booking) has no contract of its own: its label names the table that holds it.
+        parts = [i for i, label in labels.items() if label["table_name"] == model["name"]]
+        for metric_id in dict.fromkeys([*model["config"]["meta"].get("metric_ids", ()), *parts]):
             holds.setdefault(metric_id, []).append(model)
     rows, notes = [], []
-    for metric_id in sorted({*NUMBERED, *labels, *holds}, key=_order):
+    for metric_id in sorted({*NUMBERED, *labels, *holds}, key=metric_order):
         label = cell(labels.get(metric_id, {}).get("label", ""))
         if metric_id not in holds:
             rows.append([metric_id, label, "not built yet", "", "", ""])
@@ -67,7 +66,7 @@ def metrics_page(root: Path, models: Iterable[tuple[str, dict]]) -> str:
             f"### {name}",
             [
                 f"- **{note.replace('_', ' ').capitalize()}:** {cell(str(meta[note]))}"
-                for note in ("definition", "formula", "unit", "denominator", "source", "decision", "do_not_conclude")
+                for note in METRIC_NOTES
                 if meta.get(note)
             ],
         ]

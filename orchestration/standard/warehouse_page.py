@@ -7,13 +7,12 @@ from pathlib import Path
 
 import yaml
 
+from orchestration.metric import METRIC_NOTES
 from orchestration.standard.dictionary import generated_note
 from orchestration.standard.markdown import cell, code, page, table
 from orchestration.standard.staging import sentence
 
 PREFIXES = ("dim", "fct", "bridge", "met")
-# What a metric's contract says about it beside its columns, in the order of reading.
-METRIC_NOTES = ("definition", "formula", "unit", "denominator", "source", "decision", "do_not_conclude")
 
 
 def published_models(folder: Path) -> list[tuple[str, dict]]:
