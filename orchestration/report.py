@@ -20,7 +20,7 @@ from orchestration.layers.ledger import EVERY_AGENCY, LAYERS, Ledger
 from orchestration.layers.models import Warehouse
 from orchestration.layers.months import UNKNOWN, shift
 from orchestration.metric import METRIC_NOTES
-from orchestration.release.metrics import Value, find_metrics, model_sql, named, newest_value
+from orchestration.release.metrics import Metric, Value, find_metrics, model_sql, named, newest_value
 from orchestration.release.publish import current_release, held_back, load_manifest
 from orchestration.release.reader import NoRelease, NotReading, open_release, read, release_folder
 from orchestration.release.tiers import TIERS, home_tier
@@ -179,19 +179,25 @@ def _first_sentence(text: str) -> str:
 
 def list_metrics(settings: Settings, console: Console, release: str | None) -> None:
     """Prints every metric of a release in one line. Raises NoRelease."""
-    out = _table("id", "metric", "family", "table", "unit", "newest value")
+    out = _table("id", "metric", "newest value", "table")
+    out.columns[-1].no_wrap = True
     with open_release(settings, release) as con:
         for metric in find_metrics(settings, release):
             value = newest_value(con, metric)
-            shown = f"{_number(value.value)} ({_place(value)})" if value else "[dim]none[/]"
-            unit = metric.said["columns"].get(metric.headline, {}).get("unit") or ""
-            out.add_row(metric.metric_id, metric.label, metric.family, metric.table, unit, shown)
+            shown = f"{_number(value.value)} {_unit(metric)} ({_place(value)})" if value else "[dim]none[/]"
+            out.add_row(metric.metric_id, metric.label, shown, metric.table)
     console.print(out)
     console.print("`crisis metrics show NAME` prints what one means, what not to conclude, and its SQL.")
 
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:,.6g}"
+
+
+def _unit(metric: Metric) -> str:
+    """The unit of the value; none where each row has its own."""
+    unit = metric.said["columns"][metric.headline]["unit"] or ""
+    return "" if unit == "as unit says" else unit.replace("_", " ")
 
 
 def _place(value: Value) -> str:

@@ -18,6 +18,7 @@ WHOLE_FIRST = (
     ("population_code", "('all', 'community_call', 'contact')"),
     ("identification_method_code", "('not_applicable')"),
     ("slice_code", "('all')"),
+    ("item_code", "('officer_and_clinician_hour')"),
 )
 
 
@@ -46,9 +47,9 @@ class Value:
 
 
 def headline_of(meta: dict, metric_id: str) -> str | None:
-    """The column that answers a metric: the one its contract names, else the first value that it suppresses."""
-    values = (meta.get("disclosure") or {}).get("values") or [None]
-    return (meta.get("headline") or {}).get(metric_id, values[0])
+    """The column that answers a metric, as its contract names it: one for all its metrics, or one for each."""
+    headline = meta.get("headline")
+    return headline.get(metric_id) if isinstance(headline, dict) else headline
 
 
 def find_metrics(settings: Settings, release: str | None = None) -> list[Metric]:
@@ -89,6 +90,7 @@ def newest_value(con: duckdb.DuckDBPyConnection, metric: Metric) -> Value | None
     whole = [f"{column} in {wanted}" for column, wanted in WHOLE_FIRST if column in columns]
     known = [f"{metric.headline} is not null", *(["month <> 'unknown'"] if "month" in columns else [])]
     order = [f"{c} desc" for c in ("month", "agency_id") if c in columns]
+    order += [c for c in metric.said["primary_key"] if c not in ("month", "agency_id")]  # the same row each time
     shown = [c for c in ("agency_id", "month") if c in columns]
     for tier in (t for t in ("general", *TIERS) if t in there):
         for conditions in (this + whole, this):  # some metrics are of a population of their own

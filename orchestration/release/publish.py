@@ -128,7 +128,11 @@ def candidate_digest(folder: Path) -> str:
 
 def digest_of(files: dict[str, dict]) -> str:
     """One digest over the checksums of a release's files."""
-    return hashlib.sha256(json.dumps({n: f["sha256"] for n, f in files.items()}, sort_keys=True).encode()).hexdigest()
+    return _digest({n: f["sha256"] for n, f in files.items()})
+
+
+def _digest(of: dict) -> str:
+    return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()
 
 
 METRIC_META = ("metric_ids", *METRIC_NOTES, "headline", "disclosure")
@@ -228,7 +232,9 @@ def publish(warehouse: Warehouse, folder: Path) -> tuple[str, bool]:
     """Makes the candidate the current release; (its id, whether it is new). The caller holds the writer lock."""
     settings = warehouse.settings
     files, last = checksums(folder), current_release(settings)
-    digest = digest_of(files)
+    tables = {m.name: _described(m) for m in describe_models(warehouse.project)}
+    # What a reader is told of a table is a part of the release as its rows are.
+    digest = _digest({"files": digest_of(files), "tables": tables})
     before = load_manifest(settings, last) if last else None
     if before and before["digest"] == digest:
         shutil.rmtree(folder)
@@ -248,7 +254,7 @@ def publish(warehouse: Warehouse, folder: Path) -> tuple[str, bool]:
         },
         "fingerprints": _fingerprints(warehouse),
         "versions": versions(),
-        "tables": {m.name: _described(m) for m in describe_models(warehouse.project)},
+        "tables": tables,
         "gates": _gate_results(warehouse),
         "held_back": held_back(warehouse),
         "consents_judged_on": str(today(settings)),

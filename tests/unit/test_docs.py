@@ -16,6 +16,7 @@ from orchestration.agencies import check_agency, load_agency
 from orchestration.landing import Manifest, land_drop
 from orchestration.layers.input import build_input, create_input_views, load_state
 from orchestration.layers.ledger import Ledger
+from orchestration.release.metrics import headline_of
 from orchestration.settings import PROJECT, Settings
 
 PAGE = PROJECT / "docs" / "agencies.md"
@@ -127,3 +128,11 @@ def test_every_key_and_rule_of_the_mapping_language_stands_on_the_page():
     words = {name for model in models for name in model.model_fields} | set(mapping.RULES) | set(folder.EPOCHS)
     text = PAGE.read_text(encoding="utf-8")
     assert sorted(w for w in words if not re.search(rf"(?<!\w){w}(?!\w)", text)) == []
+
+
+def test_every_metric_names_the_column_that_answers_it():
+    for path in (PROJECT / "dbt_project" / "models" / "metrics").glob("_*.yml"):
+        for model in yaml.safe_load(path.read_text()).get("models", []):
+            meta, columns = model["config"]["meta"], {c["name"] for c in model["columns"]}
+            for metric_id in meta.get("metric_ids", ()):
+                assert headline_of(meta, metric_id) in columns, f"{model['name']} {metric_id}"
