@@ -86,7 +86,9 @@ def newest_value(con: duckdb.DuckDBPyConnection, metric: Metric) -> Value | None
     if metric.headline not in columns:
         return None
     there = {s for (s,) in con.execute("select table_schema from information_schema.tables where table_name = ?", [metric.table]).fetchall()}  # fmt: skip
-    this = [f"metric_id = '{metric.metric_id}'"] if "metric_id" in columns else []
+    # Metrics that have a column each share their rows.
+    shared = isinstance(metric.said["headline"], dict)
+    this = [f"metric_id = '{metric.metric_id}'"] if "metric_id" in columns and not shared else []
     whole = [f"{column} in {wanted}" for column, wanted in WHOLE_FIRST if column in columns]
     known = [f"{metric.headline} is not null", *(["month <> 'unknown'"] if "month" in columns else [])]
     order = [f"{c} desc" for c in ("month", "agency_id") if c in columns]
