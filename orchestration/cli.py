@@ -590,14 +590,18 @@ def linkage_run(retrain, as_of) -> None:
 @_truth
 @click.option("--zone", "zones", multiple=True, type=click.Choice(["justice", "care"]), help="This zone only.")
 def linkage_report(truth, zones) -> None:
-    """Print pairwise precision and recall of linkage against a truth, by kind of dirt and by group."""
-    from orchestration.linkage.evaluate import evaluate, print_report
+    """Print precision and recall of linkage against a truth, by kind of dirt and by group: people, and calls of contacts."""
+    from orchestration.linkage.evaluate import evaluate, print_report, print_scores
+    from orchestration.linkage.evaluate_calls import evaluate_calls
+    from orchestration.release.reader import NoRelease
 
-    for zone in zones or ("justice", "care"):
-        try:
+    try:
+        for zone in zones or ("justice", "care"):
             print_report(evaluate(_settings(), truth, zone), _console())
-        except FileNotFoundError as error:
-            raise click.ClickException(str(error)) from error
+        whole, *slices = evaluate_calls(_settings(), truth)
+        print_scores("Contacts and their calls against the truth", whole, [whole, *slices], _console())
+    except (FileNotFoundError, NoRelease) as error:
+        raise click.ClickException(str(error)) from error
 
 
 @linkage.command("search")

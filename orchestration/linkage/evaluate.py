@@ -10,7 +10,7 @@ records that truly have a name stands beside it: what nobody could link is lost 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -43,6 +43,18 @@ class Score:
         return self.right_pairs / self.true_pairs if self.true_pairs else None
 
 
+def worst(whole: Score, slices: list[Score]) -> tuple[Score, str, float] | None:
+    """The group furthest below the whole: its score, 'precision' or 'recall', and the distance."""
+    gaps = [
+        (s, measure, getattr(whole, measure) - value)
+        for s in slices
+        if s.kind in GROUPS and s.true_pairs >= ENOUGH_PAIRS
+        for measure in ("precision", "recall")
+        if (value := getattr(s, measure)) is not None and getattr(whole, measure) is not None
+    ]
+    return max(gaps, key=lambda gap: gap[2], default=None)
+
+
 @dataclass(frozen=True)
 class Report:
     """Scores of a zone. whole: records with enough to link on; every_record: all of the zone.
@@ -57,17 +69,6 @@ class Report:
     left_out: int
     anonymous_truly: int
     anonymous_found: int
-
-    def worst(self) -> tuple[Score, str, float] | None:
-        """The group furthest below the whole: its score, 'precision' or 'recall', and the distance."""
-        gaps = [
-            (s, measure, getattr(self.whole, measure) - value)
-            for s in self.slices
-            if s.kind in GROUPS and s.true_pairs >= ENOUGH_PAIRS
-            for measure in ("precision", "recall")
-            if (value := getattr(s, measure)) is not None and getattr(self.whole, measure) is not None
-        ]
-        return max(gaps, key=lambda gap: gap[2], default=None)
 
 
 def evaluate(settings: Settings, truth: Path, zone: str) -> Report:
@@ -164,28 +165,28 @@ def _slices(con: duckdb.DuckDBPyConnection, judged: str) -> list[tuple]:
 
 def print_report(report: Report, console) -> None:
     """Prints a report as one table, the worst group below it."""
-    from rich.table import Table
-
-    table = Table(title=f"Linkage of people against the truth, zone {report.zone}")
-    for column in ("slice", "value", "records", "true pairs", "found pairs", "precision", "recall"):
-        table.add_column(column, justify="left" if column in ("slice", "value") else "right")
-    for s in [report.every_record, report.whole, *report.slices]:
-        shares = ["" if v is None else f"{v:.4f}" for v in (s.precision, s.recall)]
-        table.add_row(
-            s.kind.replace("all", "enough to link on"),
-            s.value,
-            f"{s.records:,}",
-            f"{s.true_pairs:,}",
-            f"{s.found_pairs:,}",
-            *shares,
-        )
-    console.print(table)
+    title = f"Linkage of people against the truth, zone {report.zone}"
+    whole = replace(report.whole, kind="enough to link on")
+    print_scores(title, whole, [report.every_record, whole, *report.slices], console)
     console.print(
         f"{report.left_out:,} records of the truth are not in this zone; {report.anonymous_truly:,} of the rest are truly"
         f" anonymous, {report.anonymous_found:,} had too little to link on"
     )
-    if worst := report.worst():
-        score_of, measure, gap = worst
+
+
+def print_scores(title: str, whole: Score, scores: list[Score], console) -> None:
+    """Prints scores as one table, the group furthest below the whole under it."""
+    from rich.table import Table
+
+    table = Table(title=title)
+    for column in ("slice", "value", "records", "true pairs", "found pairs", "precision", "recall"):
+        table.add_column(column, justify="left" if column in ("slice", "value") else "right")
+    for s in scores:
+        shares = ["" if v is None else f"{v:.4f}" for v in (s.precision, s.recall)]
+        table.add_row(s.kind, s.value, f"{s.records:,}", f"{s.true_pairs:,}", f"{s.found_pairs:,}", *shares)
+    console.print(table)
+    if found := worst(whole, scores):
+        score_of, measure, gap = found
         console.print(
             f"worst group: {score_of.kind} {score_of.value}, {measure} {getattr(score_of, measure):.4f},"
             f" {100 * gap:.1f} points below the whole"

@@ -6,6 +6,7 @@ import duckdb
 import pytest
 
 from orchestration.linkage.evaluate import score
+from orchestration.linkage.evaluate_calls import score_calls
 from orchestration.linkage.records import RAW_COLUMNS, normalize, sources
 
 
@@ -138,3 +139,30 @@ def test_pairs_are_counted_by_group_and_by_dirt():
     assert (report.left_out, report.anonymous_truly) == (1, 1)
     assert report.whole.precision == pytest.approx(1 / 3)
     assert report.whole.recall == pytest.approx(1 / 4)
+
+
+def test_links_of_contacts_are_scored_by_written_number_dirt_and_group():
+    con = duckdb.connect()
+    # Five contacts: c1 linked right by its number, c2 without number found, c3 linked to another call, c4 has a call and
+    # none was found, c5 came without a call and none was made.
+    con.execute("""
+        create table contact_incident as from (values
+            ('a', 'c1', 'i1', true, true, 1), ('a', 'c2', 'i2', false, null, 1), ('a', 'c3', 'i3', true, false, 2),
+            ('a', 'c4', 'i4', false, null, 2), ('a', 'c5', null, false, null, 2)
+        ) as t (agency_id, contact_number, incident_number, number_written, number_right, true_person);
+        create table made as from (values ('a:c1', 'a:i1'), ('a:c2', 'a:i2'), ('a:c3', 'a:i9'), ('a:c4', null), ('a:c5', null))
+            as t (contact_id, incident_id);
+        create table record as from (values ('contact', 'a', 'c2', 'midnight|typo'), ('contact', 'a', 'c3', 'typo'))
+            as t (entity, agency_id, number, dirt);
+        create table person as from (values (1, 'w', 'woman', '25-34', 'housed', 'en', 'x'), (2, 'w', 'man', null, 'housed', 'en', 'x'))
+            as t (true_person, race_ethnicity, sex, age_band, housing_status, language, name_origin)
+    """)
+    whole, *slices = score_calls(con)
+    assert (whole.records, whole.true_pairs, whole.found_pairs, whole.right_pairs) == (5, 4, 3, 2)
+    found = {(s.kind, s.value): (s.records, s.true_pairs, s.found_pairs, s.right_pairs) for s in slices}
+    assert found["dirt", "typo"] == (2, 2, 2, 1)
+    assert found["dirt", "none"] == (3, 2, 1, 1)
+    assert found["sex", "man"] == (3, 2, 1, 0)
+    assert found["age_band", "unknown"] == (3, 2, 1, 0)
+    assert found["number on the form", "wrong"] == (1, 1, 1, 0)
+    assert found["number on the form", "no call"] == (1, 0, 0, 0)
