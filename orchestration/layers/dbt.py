@@ -148,7 +148,9 @@ class DbtProject:
             for parent in parents:
                 if parent in nodes:
                     visit(parent)
-            code = [node["raw_code"], node["config"], {c: v.get("data_type") for c, v in node["columns"].items()}]
+            # What is said about a table changes none of its rows.
+            config = {k: v for k, v in node["config"].items() if k != "meta"}
+            code = [node["raw_code"], config, {c: v.get("data_type") for c, v in node["columns"].items()}]
             code.append([digests.of(m) for m in sorted(node["depends_on"]["macros"])])
             found[unique_id] = Model(
                 unique_id=unique_id,

@@ -138,6 +138,11 @@ def _digest(of: dict) -> str:
 METRIC_META = ("metric_ids", *METRIC_NOTES, "headline", "disclosure")
 
 
+def _said(warehouse: Warehouse) -> dict[str, dict]:
+    """What a reader needs to know of every table, as JSON keeps it."""
+    return json.loads(json.dumps({m.name: _described(m) for m in describe_models(warehouse.project)}))
+
+
 def _described(model: Model) -> dict:
     """What a reader needs to know of a table, as it stands in the manifest."""
     return {
@@ -223,16 +228,19 @@ def _fingerprints(warehouse: Warehouse) -> dict[str, dict[str, str]]:
 
 
 def is_current(warehouse: Warehouse) -> bool:
-    """Whether the current release was made of what the warehouse is made of now."""
+    """Whether the current release was made of what the warehouse is made of now, and says the same of its tables."""
     name = current_release(warehouse.settings)
-    return name is not None and load_manifest(warehouse.settings, name)["fingerprints"] == _fingerprints(warehouse)
+    if name is None:
+        return False
+    manifest = load_manifest(warehouse.settings, name)
+    return manifest["fingerprints"] == _fingerprints(warehouse) and manifest["tables"] == _said(warehouse)
 
 
 def publish(warehouse: Warehouse, folder: Path) -> tuple[str, bool]:
     """Makes the candidate the current release; (its id, whether it is new). The caller holds the writer lock."""
     settings = warehouse.settings
     files, last = checksums(folder), current_release(settings)
-    tables = {m.name: _described(m) for m in describe_models(warehouse.project)}
+    tables = _said(warehouse)
     # What a reader is told of a table is a part of the release as its rows are.
     digest = _digest({"files": digest_of(files), "tables": tables})
     before = load_manifest(settings, last) if last else None
