@@ -24,7 +24,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 
 lint: $(READY)
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/sqlfluff lint dbt_project/models
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/sqlfluff lint --processes 0 dbt_project/models
 
 lock:  ## resolve the lock file anew; needs uv
 	uv pip compile pyproject.toml --extra dev --extra semantic --universal --python-version 3.11 --generate-hashes \
