@@ -15,6 +15,7 @@ from scipy.stats import CensoredData, ecdf
 from orchestration.county import write_county
 from orchestration.county.compare import Compared, compare
 from orchestration.county.compare.seen import MODELS
+from orchestration.county.programs import PROGRAMS
 from orchestration.layers.links import link_files
 from orchestration.layers.models import Warehouse
 from orchestration.linkage.search import search_home
@@ -566,3 +567,35 @@ def test_trained_hours_on_duty_are_those_of_the_roster(clean):
         """).fetchall()
     assert len(true) == 4
     assert ours == true
+
+
+def test_calls_inside_programs_hours_and_areas_are_those_of_the_files(clean):
+    """M45: the county's own list of programs against its CAD file; contacts are those of the truth."""
+    settings, truth = clean
+    with open_release(settings) as con:
+        told = {
+            (program, method): (days, inside)
+            for program, method, days, inside in con.execute("""
+                select program_number, identification_method_code, sum(denominator_count), sum(inside_count)
+                from internal.met_program__hours_fit
+                where agency_id = 'cedar_county' and slice_code = 'all' and availability_code = 'available'
+                and identification_method_code in ('not_applicable', 'field_form') group by all
+            """).fetchall()
+        }
+        starts = dict(
+            con.execute("select program_number, cast(start_date as varchar) from internal.fct_program").fetchall()
+        )
+    with files_of(truth, settings) as known:
+        for method, wanted in {"not_applicable": "true", "field_form": "is_contact"}.items():
+            for program in PROGRAMS:
+                true = known.execute(
+                    f"""select count(*), count(*) filter (where left(beat, 1) in ({quoted(program.starts)})
+                            and hour(local_at) >= {program.hours[0]} and hour(local_at) < {program.hours[1]})
+                        from call join '{truth / "call.parquet"}' on number = incident_number
+                        where is_community and {wanted} and cast(local_at as date) >= '{starts[program.number]}'"""
+                ).fetchone()
+                assert told[program.number, method] == true, program.key
+
+
+def quoted(names) -> str:
+    return ", ".join(f"'{name}'" for name in names)
