@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from dataclasses import replace
+from datetime import timedelta
 
 import duckdb
 import pytest
@@ -24,6 +25,10 @@ from orchestration.release.publish import current_release
 from orchestration.release.reader import open_release
 from orchestration.run import run_road
 from orchestration.settings import PROJECT, Settings
+from orchestration.staffing.cover import load_patterns
+from orchestration.staffing.erlang import longer_than_share, units_needed
+from orchestration.staffing.plan import make_plan, write_tables
+from orchestration.staffing.report import page
 
 sys.path.insert(0, str(PROJECT / "benchmarks"))
 from steps import correct_month
@@ -595,6 +600,35 @@ def test_calls_inside_programs_hours_and_areas_are_those_of_the_files(clean):
                         where is_community and {wanted} and cast(local_at as date) >= '{starts[program.number]}'"""
                 ).fetchone()
                 assert told[program.number, method] == true, program.key
+
+
+def test_a_staffing_plan_rests_on_the_release_and_agrees_with_its_tables(clean, tmp_path):
+    """Calls of the plan's whole days are those of the county's own file; units by Python are those by SQL."""
+    settings, truth = clean
+    patterns = load_patterns(settings.seeds / "staffing" / "shift_pattern.csv")
+    with open_release(settings) as con:
+        plan = make_plan(con, "cedar_county", patterns, weeks=2)
+        loads = con.execute(
+            "select offered_load, mean_task_seconds, units_on_duty, longer_than_limit_share"
+            " from internal.met_staffing__offered_load where is_units_needed"
+        ).fetchall()
+    assert len(loads) > 500
+    for load, service, units, share in loads:
+        assert units_needed(load, service, 60, 0.1) == units
+        assert longer_than_share(load, units, service, 60) == pytest.approx(
+            share, abs=2e-5
+        )  # loads are printed to 6 digits
+    last = plan.demand.first + timedelta(days=len(plan.demand.calls) - 1)
+    with files_of(truth, settings) as known:
+        (calls,) = known.execute(
+            f"select count(*) from call where cast(local_at as date) between '{plan.demand.first}' and '{last}'"
+        ).fetchone()
+    assert plan.demand.calls.sum() == calls == sum(seen.sum() for seen in plan.demand.by_beat.values())
+    assert not plan.cover.under.any() and plan.cover.cost == pytest.approx(plan.cover.paid_hours * 62.92)
+    assert plan.roster.months and plan.responses_held_out.inside_share > 0.85
+    written = {path.name: path.read_text().splitlines() for path in write_tables(plan, tmp_path)}
+    assert len(written["by_hour_of_week.csv"]) == 169 and len(written["forecast_by_hour.csv"]) == 1 + 14 * 24
+    assert "<script" not in page(plan, "r") and "http" not in page(plan, "r")
 
 
 def quoted(names) -> str:
