@@ -631,5 +631,43 @@ def test_a_staffing_plan_rests_on_the_release_and_agrees_with_its_tables(clean, 
     assert "<script" not in page(plan, "r") and "http" not in page(plan, "r")
 
 
+def test_hours_relieved_are_those_of_the_files(clean):
+    """M08b, by another query over the files: type and six hours, police without a team against calls of a team."""
+    settings, truth = clean
+    folder = truth.parent / "drop" / "cedar_county"
+    teams = "('CORESP', 'MOBILE', 'NOPOLICE')"
+    codes = PROJECT / "agencies" / "cedar_county" / "codes" / "call_type.csv"
+    with files_of(truth, settings) as known:
+        true = known.execute(f"""
+            with spent as (
+                select call.number, strftime(min(call.local_at), '%Y-%m') as month, any_value(standard_code) as type,
+                    hour(min(call.local_at)) // 6 as part, bool_or(units.Program in {teams}) as is_team,
+                    bool_or(units.Program in {teams} and units.OnScene is not null) as is_there,
+                    bool_or(units.Program not in {teams} and units.OnScene is not null) as has_police,
+                    coalesce(sum(case when units.Program not in {teams} then date_diff('second',
+                        cast(Dispatched as timestamptz), cast(Cleared as timestamptz)) * cast(Officers as integer) end), 0) / 3600 as hours
+                from read_csv('{folder}/cad_units_*.csv', all_varchar = true) as units
+                join (select * from call where is_community) as call on call.number = units.IncidentNumber
+                join read_csv('{folder}/cad_incidents_*_*-*.csv', all_varchar = true) as incidents using (IncidentNumber)
+                join read_csv('{codes}', all_varchar = true) on TypeOpen = local_code
+                group by call.number
+            ),
+            usual as (
+                select month, type, part, avg(hours) as mean from spent where has_police and not is_team
+                group by all having count(*) > 1
+            )
+            select count(*), count(mean), sum(mean), sum(case when mean is not null then hours end)
+            from spent left join usual using (month, type, part) where is_there
+        """).fetchone()
+    with open_release(settings) as con:
+        told = con.execute("""
+            select sum(considered_count), sum(denominator_count), sum(expected_officer_hours), sum(police_officer_hours)
+            from internal.met_workload__hours_relieved where team_code = 'any_team' and agency_id = 'cedar_county'
+        """).fetchone()
+    assert told[0] > 300
+    assert told[:2] == true[:2]
+    assert told[2:] == pytest.approx(true[2:], abs=0.01)  # hours are printed to four digits a month
+
+
 def quoted(names) -> str:
     return ", ".join(f"'{name}'" for name in names)
