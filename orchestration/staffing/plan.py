@@ -26,6 +26,7 @@ POPULATIONS = {
 WHAT = ("units", "gap", "cit")
 LEAST_BEAT_CALLS = 1000
 ROSTER_MONTHS = 3
+BUSY_DAY = 10
 
 
 @dataclass(frozen=True)
@@ -154,25 +155,23 @@ def _required(what: str, officers: np.ndarray, roster: Roster) -> np.ndarray:
 
 
 def read_demand(con: duckdb.DuckDBPyConnection, agency_id: str, method: str) -> Demand:
-    """Calls, responses and time on task of the release. The first and the last day are left out: they may be cut."""
+    """Calls, responses and time on task of the release, over its last whole days without a gap."""
     chosen = "true" if method == "not_applicable" else f"bh_{method} = 'yes'"
-    span = con.execute(
-        "select min(cast(received_local_at as date)), max(cast(received_local_at as date))"
-        " from internal.fct_incident where agency_id = ?",
-        [agency_id],
-    ).fetchone()
-    if span[0] is None:
-        known = [
-            a for (a,) in con.execute("select distinct agency_id from internal.fct_incident order by 1").fetchall()
-        ]
+    by_day = con.execute(
+        "select agency_id, cast(received_local_at as date) as day, count(*) from internal.fct_incident"
+        " where received_local_at is not null group by all order by all"
+    ).fetchall()
+    seen = {day: n for agency, day, n in by_day if agency == agency_id}
+    if not seen:
+        known = sorted({agency for agency, *_ in by_day})
         raise StaffingError(
-            f"no calls of '{agency_id}' in this release; there are calls of: {', '.join(known) or 'nobody'}"
+            f"no calls of '{agency_id}' with a time in this release; there are calls of: {', '.join(known) or 'nobody'}"
         )
-    first, last = span[0] + timedelta(days=1), span[1] - timedelta(days=1)
+    first, last = whole_days(seen)
     days = (last - first).days + 1
     if days < LEAST_DAYS:
         raise StaffingError(
-            f"{max(days, 0)} whole days of calls are too few for a forecast; it needs {LEAST_DAYS}. Load earlier months."
+            f"{max(days, 0)} whole days of calls without a gap are too few for a forecast; it needs {LEAST_DAYS}. Load earlier months."
         )
 
     def counted(table: str, instant: str, more: str, beat: str = "''") -> dict[str, np.ndarray]:
@@ -215,6 +214,20 @@ def read_demand(con: duckdb.DuckDBPyConnection, agency_id: str, method: str) -> 
     return Demand(
         first, sum(by_beat.values()), responses[""], by_beat, service, float(officer / officer_known / (unit / known))
     )
+
+
+def whole_days(seen: dict[date, int]) -> tuple[date, date]:
+    """First and last of the whole days since the last gap. seen: calls by day.
+
+    The days at both ends are left out: they may be cut. Where ten calls or more come on an average day, a day without
+    any is a gap in the data (chance makes one in 20,000).
+    """
+    first, last = min(seen), max(seen)
+    if sum(seen.values()) >= BUSY_DAY * len(seen):
+        while last - timedelta(days=1) in seen and last > first:
+            last -= timedelta(days=1)
+        first, last = last, max(seen)
+    return first + timedelta(days=1), last - timedelta(days=1)
 
 
 def read_roster(con: duckdb.DuckDBPyConnection, agency_id: str) -> Roster:

@@ -12,6 +12,7 @@ from orchestration.staffing import WEEK, StaffingError
 from orchestration.staffing.cover import Pattern, cover, load_patterns
 from orchestration.staffing.erlang import longer_than_share, units_needed, wait_share
 from orchestration.staffing.forecast import forecast, held_out
+from orchestration.staffing.plan import whole_days
 
 EIGHT = Pattern("eight", 8, (0, 8, 16), 8, 1.0)
 TWELVE = Pattern("twelve", 12, (0, 12), 12, 1.0)
@@ -149,3 +150,10 @@ def test_too_few_days_are_refused():
     with pytest.raises(StaffingError, match=r"27 whole days.*needs 84"):
         forecast(drawn(27, 1)[0], FIRST, 4, HOLIDAYS)
     assert held_out(drawn(90, 1)[0], FIRST, 4, HOLIDAYS) is None
+
+
+def test_days_before_a_gap_are_left_out_and_quiet_days_are_no_gap():
+    """20 days of 30 calls, day 8 has none: whole days are 10 to 18 (9 and 19 may be cut). With 2 calls a day: 1 to 18."""
+    days = [FIRST + timedelta(days=k) for k in range(20) if k != 8]
+    assert whole_days(dict.fromkeys(days, 30)) == (FIRST + timedelta(days=10), FIRST + timedelta(days=18))
+    assert whole_days(dict.fromkeys(days, 2)) == (FIRST + timedelta(days=1), FIRST + timedelta(days=18))
