@@ -621,6 +621,71 @@ def linkage_search(truth) -> None:
 
 
 @main.command()
+@click.argument("agency")
+@click.option(
+    "--calls",
+    "population",
+    default="all",
+    show_default=True,
+    help="all, or behavioral-health calls by this way of knowing: call_type_initial, call_type_final, field_form.",
+    type=click.Choice(["all", "call_type_initial", "call_type_final", "field_form"]),
+)
+@click.option("--weeks", default=4, show_default=True, type=click.IntRange(1, 13), help="How far to look ahead.")
+@click.option(
+    "--cover",
+    "what",
+    default="units",
+    show_default=True,
+    type=click.Choice(["units", "gap", "cit"]),
+    help="What the shifts cover: all units needed; what the roster lacks of them; hours without a CIT officer.",
+)
+@click.option(
+    "--patterns",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV of shift patterns; default: seeds/staffing/shift_pattern.csv.",
+)
+@click.option(
+    "--hours",
+    "most_hours",
+    type=click.FloatRange(min=0),
+    help="Paid officer hours that there are in a week; default: as many as it takes.",
+)
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the tables (CSV) and the page (HTML)."
+)
+@click.option("--release", help="An older release; default: the current one.")
+def staffing(agency, population, weeks, what, patterns, most_hours, out, release) -> None:
+    """Forecast an agency's demand, and print the units, officers and shifts that it takes.
+
+    Reads the internal tier of a release. Needs the extra `staffing`.
+    """
+    from orchestration.release.reader import NoRelease, open_release, release_folder
+    from orchestration.staffing import StaffingError
+
+    settings = _settings()
+    try:
+        from orchestration.staffing.cover import load_patterns
+        from orchestration.staffing.plan import make_plan, write_tables
+        from orchestration.staffing.report import page, print_plan
+
+        shifts = load_patterns(patterns or settings.seeds / "staffing" / "shift_pattern.csv")
+        name = release_folder(settings, release).name
+        with open_release(settings, name) as con:
+            plan = make_plan(con, agency, shifts, population, weeks, what, most_hours)
+    except ImportError as error:
+        raise click.ClickException(
+            f"{error.name} is not installed; `pip install 'crisis-warehouse[staffing]'` brings it"
+        ) from error
+    except (NoRelease, StaffingError) as error:
+        raise click.ClickException(str(error)) from error
+    print_plan(plan, _console())
+    if out:
+        written = write_tables(plan, out)
+        (out / "staffing.html").write_text(page(plan, name), encoding="utf-8")
+        click.echo(f"{len(written) + 1} files in {_short(out)}; open staffing.html in a browser")
+
+
+@main.command()
 def doctor() -> None:
     """Check the installation and say what to do."""
     from orchestration.doctor import examine

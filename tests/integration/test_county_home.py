@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from dataclasses import replace
+from datetime import timedelta
 
 import duckdb
 import pytest
@@ -15,6 +16,7 @@ from scipy.stats import CensoredData, ecdf
 from orchestration.county import write_county
 from orchestration.county.compare import Compared, compare
 from orchestration.county.compare.seen import MODELS
+from orchestration.county.programs import PROGRAMS
 from orchestration.layers.links import link_files
 from orchestration.layers.models import Warehouse
 from orchestration.linkage.search import search_home
@@ -23,6 +25,10 @@ from orchestration.release.publish import current_release
 from orchestration.release.reader import open_release
 from orchestration.run import run_road
 from orchestration.settings import PROJECT, Settings
+from orchestration.staffing.cover import load_patterns
+from orchestration.staffing.erlang import longer_than_share, units_needed
+from orchestration.staffing.plan import make_plan, write_tables
+from orchestration.staffing.report import page
 
 sys.path.insert(0, str(PROJECT / "benchmarks"))
 from steps import correct_month
@@ -566,3 +572,102 @@ def test_trained_hours_on_duty_are_those_of_the_roster(clean):
         """).fetchall()
     assert len(true) == 4
     assert ours == true
+
+
+def test_calls_inside_programs_hours_and_areas_are_those_of_the_files(clean):
+    """M45: the county's own list of programs against its CAD file; contacts are those of the truth."""
+    settings, truth = clean
+    with open_release(settings) as con:
+        told = {
+            (program, method): (days, inside)
+            for program, method, days, inside in con.execute("""
+                select program_number, identification_method_code, sum(denominator_count), sum(inside_count)
+                from internal.met_program__hours_fit
+                where agency_id = 'cedar_county' and slice_code = 'all' and availability_code = 'available'
+                and identification_method_code in ('not_applicable', 'field_form') group by all
+            """).fetchall()
+        }
+        starts = dict(
+            con.execute("select program_number, cast(start_date as varchar) from internal.fct_program").fetchall()
+        )
+    with files_of(truth, settings) as known:
+        for method, wanted in {"not_applicable": "true", "field_form": "is_contact"}.items():
+            for program in PROGRAMS:
+                true = known.execute(
+                    f"""select count(*), count(*) filter (where left(beat, 1) in ({quoted(program.starts)})
+                            and hour(local_at) >= {program.hours[0]} and hour(local_at) < {program.hours[1]})
+                        from call join '{truth / "call.parquet"}' on number = incident_number
+                        where is_community and {wanted} and cast(local_at as date) >= '{starts[program.number]}'"""
+                ).fetchone()
+                assert told[program.number, method] == true, program.key
+
+
+def test_a_staffing_plan_rests_on_the_release_and_agrees_with_its_tables(clean, tmp_path):
+    """Calls of the plan's whole days are those of the county's own file; units by Python are those by SQL."""
+    settings, truth = clean
+    patterns = load_patterns(settings.seeds / "staffing" / "shift_pattern.csv")
+    with open_release(settings) as con:
+        plan = make_plan(con, "cedar_county", patterns, weeks=2)
+        loads = con.execute(
+            "select offered_load, mean_task_seconds, units_on_duty, longer_than_limit_share"
+            " from internal.met_staffing__offered_load where is_units_needed"
+        ).fetchall()
+    assert len(loads) > 500
+    for load, service, units, share in loads:
+        assert units_needed(load, service, 60, 0.1) == units
+        assert longer_than_share(load, units, service, 60) == pytest.approx(
+            share, abs=2e-5
+        )  # loads are printed to 6 digits
+    last = plan.demand.first + timedelta(days=len(plan.demand.calls) - 1)
+    with files_of(truth, settings) as known:
+        (calls,) = known.execute(
+            f"select count(*) from call where cast(local_at as date) between '{plan.demand.first}' and '{last}'"
+        ).fetchone()
+    assert plan.demand.calls.sum() == calls == sum(seen.sum() for seen in plan.demand.by_beat.values())
+    assert not plan.cover.under.any() and plan.cover.cost == pytest.approx(plan.cover.paid_hours * 62.92)
+    assert plan.roster.months and plan.responses_held_out.inside_share > 0.85
+    written = {path.name: path.read_text().splitlines() for path in write_tables(plan, tmp_path)}
+    assert len(written["by_hour_of_week.csv"]) == 169 and len(written["forecast_by_hour.csv"]) == 1 + 14 * 24
+    assert "<script" not in page(plan, "r") and "http" not in page(plan, "r")
+
+
+def test_hours_relieved_are_those_of_the_files(clean):
+    """M08b, by another query over the files: type and six hours, police without a team against calls of a team."""
+    settings, truth = clean
+    folder = truth.parent / "drop" / "cedar_county"
+    teams = "('CORESP', 'MOBILE', 'NOPOLICE')"
+    codes = PROJECT / "agencies" / "cedar_county" / "codes" / "call_type.csv"
+    with files_of(truth, settings) as known:
+        true = known.execute(f"""
+            with spent as (
+                select call.number, strftime(min(call.local_at), '%Y-%m') as month, any_value(standard_code) as type,
+                    hour(min(call.local_at)) // 6 as part, bool_or(units.Program in {teams}) as is_team,
+                    bool_or(units.Program in {teams} and units.OnScene is not null) as is_there,
+                    bool_or(units.Program not in {teams} and units.OnScene is not null) as has_police,
+                    coalesce(sum(case when units.Program not in {teams} then date_diff('second',
+                        cast(Dispatched as timestamptz), cast(Cleared as timestamptz)) * cast(Officers as integer) end), 0) / 3600 as hours
+                from read_csv('{folder}/cad_units_*.csv', all_varchar = true) as units
+                join (select * from call where is_community) as call on call.number = units.IncidentNumber
+                join read_csv('{folder}/cad_incidents_*_*-*.csv', all_varchar = true) as incidents using (IncidentNumber)
+                join read_csv('{codes}', all_varchar = true) on TypeOpen = local_code
+                group by call.number
+            ),
+            usual as (
+                select month, type, part, avg(hours) as mean from spent where has_police and not is_team
+                group by all having count(*) > 1
+            )
+            select count(*), count(mean), sum(mean), sum(case when mean is not null then hours end)
+            from spent left join usual using (month, type, part) where is_there
+        """).fetchone()
+    with open_release(settings) as con:
+        told = con.execute("""
+            select sum(considered_count), sum(denominator_count), sum(expected_officer_hours), sum(police_officer_hours)
+            from internal.met_workload__hours_relieved where team_code = 'any_team' and agency_id = 'cedar_county'
+        """).fetchone()
+    assert told[0] > 300
+    assert told[:2] == true[:2]
+    assert told[2:] == pytest.approx(true[2:], abs=0.01)  # hours are printed to four digits a month
+
+
+def quoted(names) -> str:
+    return ", ".join(f"'{name}'" for name in names)

@@ -52,6 +52,11 @@
     position('|{{ code }}|' in '|' || {{ codes }} || '|') > 0
 {%- endmacro %}
 
+{# The same for a code that stands in a column. #}
+{% macro list_names(codes, column) -%}
+    position('|' || {{ column }} || '|' in '|' || {{ codes }} || '|') > 0
+{%- endmacro %}
+
 {# The band as sent, else by the age in years, else why it is not known. #}
 {% macro age_band(band, years) -%}
     case

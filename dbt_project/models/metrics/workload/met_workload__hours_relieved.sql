@@ -1,0 +1,194 @@
+-- Grain: one row per agency, month and team; any_team is the total, and the other teams may overlap.
+{%- set teams = {
+    'any_team': team_models(),
+    'co_response': ['co_response_ride_along', 'co_response_separate', 'co_response_telehealth'],
+    'mobile_crisis': ['mobile_crisis'],
+    'alternative_no_police': ['alternative_no_police']
+} %}
+with metric_row as (
+    select * from {{ ref('int_metric_availability') }}
+    where metric_id = 'M08b'
+),
+
+incident as (
+    select * from {{ ref('fct_incident') }} as incident
+    where
+        {{ in_window('incident') }}
+        and incident.exclusion_code = 'none'
+),
+
+unit_response as (
+    select * from {{ ref('fct_unit_response') }} as unit_response
+    where
+        {{ in_window('unit_response', lookahead_months=1) }}
+        and unit_response.response_scope_code = 'unit'
+),
+
+-- Hours of police who are no team's, and the teams' own; a unit that was called off without a time took none.
+met as (
+    select
+        incident.agency_id,
+        incident.month,
+        incident.incident_id,
+        incident.call_type_initial_code,
+        {{ hour_block('incident.received_local_at') }} as hour_block_code,
+        {%- for team, models in teams.items() %}
+        count(case when unit_response.response_model_code in ({{ quoted(models) }}) then unit_response.on_scene_at end)
+        > 0 as is_{{ team }}_there,
+        {%- for role in ['officer', 'clinician'] %}
+        sum(case
+            when unit_response.response_model_code in ({{ quoted(models) }}) then unit_response.{{ role }}_seconds
+        end) as {{ team }}_{{ role }}_seconds,
+        {%- endfor %}
+        {%- endfor %}
+        count(case when unit_response.response_model_code in ({{ quoted(team_models()) }}) then 1 end) > 0
+            as is_team_sent,
+        count(case when unit_response.response_model_code in {{ unknown_codes() }} then 1 end) > 0 as has_unknown_unit,
+        count(case
+            when
+                {{ is_police('unit_response') }}
+                and unit_response.response_model_code not in ({{ quoted(team_models()) }})
+                then unit_response.on_scene_at
+        end) > 0 as is_police_there,
+        count(case
+            when
+                ({{ is_police('unit_response') }} or unit_response.response_model_code in ({{ quoted(team_models()) }}))
+                and unit_response.officer_seconds is null
+                and (unit_response.on_scene_at is not null or unit_response.cancelled_at is null)
+                then 1
+        end) = 0 as is_known,
+        coalesce(sum(case
+            when
+                {{ is_police('unit_response') }}
+                and unit_response.response_model_code not in ({{ quoted(team_models()) }})
+                then unit_response.officer_seconds / 3600.0
+        end), 0) as police_hours
+    from incident
+    inner join unit_response on incident.incident_id = unit_response.incident_id
+    where {{ months_near('incident', 'unit_response', lookahead_months=1) }}
+    group by all
+),
+
+-- What police without a team spent at calls of the same type and hours, in the same month.
+baseline as (
+    select
+        agency_id,
+        month,
+        call_type_initial_code,
+        hour_block_code,
+        count(*) as baseline_count,
+        avg(police_hours) as mean_hours,
+        var_samp(police_hours) as variance
+    from met
+    where
+        is_police_there
+        and is_known
+        and not is_team_sent
+        and not has_unknown_unit
+        and call_type_initial_code not in {{ unknown_codes() }}
+        and hour_block_code <> 'not_recorded'
+    group by agency_id, month, call_type_initial_code, hour_block_code
+    having count(*) >= 2
+),
+
+by_team as (
+    {%- for team in teams %}
+    select
+        agency_id,
+        month,
+        '{{ team }}' as team_code,
+        call_type_initial_code,
+        hour_block_code,
+        count(*) as considered_count,
+        count(case when not is_known or has_unknown_unit then 1 end) as unknown_count,
+        count(case when is_known and not has_unknown_unit then 1 end) as stratum_count,
+        sum(case when is_known and not has_unknown_unit then police_hours end) as police_hours,
+        sum(case when is_known and not has_unknown_unit then {{ team }}_officer_seconds end) as team_officer_seconds,
+        sum(case when is_known and not has_unknown_unit then {{ team }}_clinician_seconds end)
+            as team_clinician_seconds
+    from met
+    where is_{{ team }}_there
+    group by agency_id, month, call_type_initial_code, hour_block_code
+    {{- '\n    union all' if not loop.last }}
+    {%- endfor %}
+),
+
+matched as (
+    select
+        by_team.*,
+        baseline.baseline_count,
+        by_team.stratum_count * baseline.mean_hours as expected_hours,
+        -- Chance in what those calls would have taken, and in the mean that tells it.
+        by_team.stratum_count * baseline.variance
+        + by_team.stratum_count * by_team.stratum_count * baseline.variance / baseline.baseline_count as error_squared
+    from by_team
+    left join baseline
+        on
+            by_team.agency_id = baseline.agency_id
+            and by_team.month = baseline.month
+            and by_team.call_type_initial_code = baseline.call_type_initial_code
+            and by_team.hour_block_code = baseline.hour_block_code
+),
+
+summed as (
+    select
+        agency_id,
+        month,
+        team_code,
+        sum(considered_count) as considered_count,
+        sum(unknown_count) as unknown_count,
+        sum(case when baseline_count is null then stratum_count else 0 end) as unmatched_count,
+        sum(case when baseline_count is not null then stratum_count else 0 end) as denominator_count,
+        sum(case when stratum_count > 0 then baseline_count end) as baseline_count,
+        sum(expected_hours) as expected_hours,
+        sum(case when baseline_count is not null then police_hours end) as police_hours,
+        sum(case when baseline_count is not null then team_officer_seconds end) / 3600.0 as team_officer_hours,
+        sum(case when baseline_count is not null then team_clinician_seconds end) / 3600.0 as team_clinician_hours,
+        1.959964 * sqrt(sum(case when stratum_count > 0 then error_squared end)) as half_width
+    from matched
+    group by agency_id, month, team_code
+),
+
+counted as (
+    select
+        *,
+        expected_hours - police_hours as relieved_hours,
+        expected_hours - police_hours - team_officer_hours as net_hours
+    from summed
+),
+
+team as (
+    {%- for team in teams %}
+    select '{{ team }}' as team_code
+    {{- '\n    union all' if not loop.last }}
+    {%- endfor %}
+),
+
+final as (
+    select
+        {{ metric_columns('community_call') }},
+        team.team_code,
+        {{ available_count('considered_count') }},
+        {{ available_count('unknown_count') }},
+        {{ available_count('unmatched_count') }},
+        {{ available_count('denominator_count') }},
+        {{ available_count('baseline_count') }},
+        round(counted.expected_hours, 4) as expected_officer_hours,
+        round(counted.police_hours, 4) as police_officer_hours,
+        round(counted.relieved_hours, 4) as relieved_officer_hours,
+        round(counted.relieved_hours - counted.half_width, 4) as relieved_low_officer_hours,
+        round(counted.relieved_hours + counted.half_width, 4) as relieved_high_officer_hours,
+        round(counted.team_officer_hours, 4) as team_officer_hours,
+        round(counted.team_clinician_hours, 4) as team_clinician_hours,
+        round(counted.net_hours, 4) as net_officer_hours
+    from metric_row
+    cross join team
+    left join counted
+        on
+            metric_row.availability_code = 'available'
+            and metric_row.agency_id = counted.agency_id
+            and metric_row.month = counted.month
+            and team.team_code = counted.team_code
+)
+
+select * from final
