@@ -66,7 +66,7 @@ staffed as (
         then {round(1000 * p["cit_wave"])} else 0 end) as milli, ({core_on}) and shift < 2 as has_core
     from timed
 )
-select 'S' || strftime(clock(start_s), '%y%m%d') || '-' || pool || '-' || {names}[shift + 1] as ShiftNumber,
+select 'S' || strftime(clock(start_s - shift * 28800), '%y%m%d') || '-' || pool || '-' || {names}[shift + 1] as ShiftNumber,
     clock(start_s) as Started, clock(start_s + 28800) as Ended, 'PATROL ' || district || pool as Team, district as Area,
     units as Planned, units - cast((day * 7 + pool * 3 + shift) % 11 = 0 as integer) as Present,
     milli // 1000 + cast((day * 389 + pool * 83) % 1000 < milli % 1000 as integer) as CITOfficers,

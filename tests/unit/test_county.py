@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import hashlib
 import re
@@ -227,6 +228,14 @@ def test_no_local_time_falls_into_the_hour_that_does_not_exist(tmp_path: Path) -
     texts += (tmp_path / "cedar_county" / "cad_units_2024-03_2024-03.csv").read_text()
     assert "2024-03-10 01:5" in texts and "2024-03-10 03:0" in texts
     assert "2024-03-10 02:" not in texts
+
+
+def test_a_shift_keeps_its_number_to_itself_when_the_clock_goes_back(tmp_path: Path) -> None:
+    """2023-11-05 has two night shifts that begin on it by the clock: one at midnight, one at 23:00."""
+    write_county(tmp_path, calls=50, months=1, start="2023-11", feeds=("office",))
+    (path,) = (tmp_path / "cedar_county").glob("roster_*.csv")
+    numbers = [row["ShiftNumber"] for row in csv.DictReader(path.open())]
+    assert len(numbers) == len(set(numbers)) >= 90
 
 
 def test_persons_are_plainly_fictional(compiled: duckdb.DuckDBPyConnection) -> None:
