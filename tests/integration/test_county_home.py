@@ -566,3 +566,65 @@ def test_trained_hours_on_duty_are_those_of_the_roster(clean):
         """).fetchall()
     assert len(true) == 4
     assert ours == true
+
+
+def test_contacts_before_and_after_enrollment_are_those_of_true_people(clean):
+    """M39: true people, and times of the files; only who may be linked is taken from the release."""
+    settings, truth = clean
+    with open_release(settings) as con:
+        linked = con.execute(
+            "select record_id from care.bridge_care_person_record where role_code = 'subject'"
+        ).fetch_arrow_table()
+        told = con.execute("""
+            select month, window_days, considered_count, denominator_count, before_events, after_events
+            from care.met_outcome__before_after where agency_id = 'cedar_care' and group_code = 'enrolled'
+            and event_kind_code = 'contact' and window_days <= 90 and considered_count > 0 order by all
+        """).fetchall()
+    with files_of(truth, settings) as known:
+        known.register("linked", linked)
+        known.execute(f"""
+            create table person as
+            select agency_id || ':' || number as id, entity, true_person from read_parquet('{truth / "record.parquet"}')
+            where agency_id || ':' || number in (select record_id from linked)
+        """)
+        drop = truth.parent / "drop"
+        true = known.execute(f"""
+            with form as (
+                select distinct 'cedar_county:' || FormNumber as id, IncidentNumber as number,
+                    timezone('America/Denver', cast(OccurredDate || ' ' || OccurredTime || ':00' as timestamp)) as occurred_at
+                from read_csv('{drop}/cedar_county/contact_forms_*.csv', all_varchar = true)
+            ),
+            dated as (select *, coalesce(received_at, occurred_at) as met_at from form left join call using (number)),
+            span as (select min(met_at) as first_at, max(met_at) as last_at from dated),
+            met as (
+                select true_person, min(met_at) as met_at from dated join person using (id) where entity = 'contact'
+                group by true_person, coalesce(number, id)
+            ),
+            enrolled as (
+                select 'cedar_care:' || EnrollmentNumber as id, strftime(cast(Enrolled as timestamp), '%Y-%m') as month,
+                    timezone('America/Denver', cast(Enrolled as timestamp)) as entered_at
+                from read_csv('{drop}/cedar_care/enrollments_*.csv', all_varchar = true)
+            ),
+            named as (
+                select *, row_number() over (partition by true_person order by entered_at, id) as place
+                from enrolled left join person using (id)
+            ),
+            followed as (
+                select *, true_person is not null and place = 1 and entered_at - to_days(days) >= first_at
+                    and entered_at + to_days(days) <= last_at as is_followed
+                from named, span, (values (30), (90)) as w (days)
+            ),
+            counted as (
+                select month, id, days, is_followed, count(met_at) filter (where met_at <= entered_at) as before_events,
+                    count(met_at) filter (where met_at > entered_at) as after_events
+                from followed left join met on is_followed and met.true_person = followed.true_person
+                    and met_at between entered_at - to_days(days) and entered_at + to_days(days)
+                group by all
+            )
+            select month, days, count(*), count(*) filter (where is_followed), sum(before_events), sum(after_events)
+            from counted group by all order by all
+        """).fetchall()
+    assert [row[:4] for row in told] == [row[:4] for row in true]
+    shown = [row for row in told if row[4] is not None]
+    assert sum(row[3] for row in shown) >= 10
+    assert shown == [row for row in true if row[:2] in {r[:2] for r in shown}]
