@@ -628,3 +628,37 @@ def test_contacts_before_and_after_enrollment_are_those_of_true_people(clean):
     shown = [row for row in told if row[4] is not None]
     assert sum(row[3] for row in shown) >= 10
     assert shown == [row for row in true if row[:2] in {r[:2] for r in shown}]
+
+
+def test_time_at_calls_with_the_same_person_again_is_that_of_true_people(clean):
+    """Repeats and their officers' hours: true people and the county's own files; who may be linked is the release's."""
+    settings, truth = clean
+    with open_release(settings) as con:
+        linked = con.execute("select record_id from internal.bridge_person_record where role_code = 'subject'")
+        linked = linked.fetch_arrow_table()
+        told = con.execute("""
+            select window_days, sum(repeat_count), round(sum(spent_hours), 2) from internal.met_cost__repeat_response
+            where agency_id = 'cedar_county' and item_code = 'officer_hour' and basis_code = 'person' group by all order by all
+        """).fetchall()
+    with files_of(truth, settings) as known:
+        known.register("linked", linked)
+        true = known.execute(f"""
+            with met as (
+                select distinct true_person, incident_number as number, received_at
+                from read_parquet('{truth / "contact_incident.parquet"}') join call on number = incident_number
+                where 'cedar_county:' || contact_number in (select record_id from linked)
+            ),
+            since as (
+                select number, received_at - lag(received_at) over (partition by true_person order by received_at) as gap
+                from met
+            ),
+            spent as (
+                select number, sum(officers * (epoch(cleared_at) - epoch(dispatched_at))) as seconds from unit group by all
+            )
+            select days, count(*), round(sum(seconds) / 3600, 2)
+            from since left join spent using (number), (values (30), (90)) as w (days)
+            where gap <= to_days(days) group by all order by all
+        """).fetchall()
+    assert told[0][1] > 100
+    assert [row[:2] for row in told] == [row[:2] for row in true]
+    assert [row[2] for row in told] == pytest.approx([row[2] for row in true], abs=0.01)
