@@ -662,3 +662,44 @@ def test_time_at_calls_with_the_same_person_again_is_that_of_true_people(clean):
     assert told[0][1] > 100
     assert [row[:2] for row in told] == [row[:2] for row in true]
     assert [row[2] for row in told] == pytest.approx([row[2] for row in true], abs=0.01)
+
+
+def test_force_by_training_and_recoded_calls_are_those_of_the_files(clean):
+    """TR2 by the form's own words on who came, and TR4 by the types of the calls that a unit reached."""
+    settings, truth = clean
+    with files_of(truth, settings) as known:
+        trained = known.execute(f"""
+            with form as (
+                select distinct FormNumber, ForceUsed, case when Program in ('MOBILE', 'NOPOLICE') then 'no_police'
+                    when CITArrived = 'Y' or Program = 'CIT' then 'trained' when CITArrived = 'N' then 'not_trained'
+                    else 'not_recorded' end as training
+                from read_csv('{truth.parent / "drop"}/cedar_county/contact_forms_*.csv', all_varchar = true)
+            )
+            select training, count(*), count(*) filter (where ForceUsed in ('Y', 'N')), count(*) filter (where ForceUsed = 'Y')
+            from form group by all order by all
+        """).fetchall()
+        (recoded,) = known.execute(f"""
+            with type as (
+                select map.local_code, tier.bh_tier = 1 as is_bh
+                from read_csv('{PROJECT}/agencies/cedar_county/codes/call_type.csv', all_varchar = true) as map
+                join read_csv('{PROJECT}/seeds/codes/codes_call_type.csv') as tier on map.standard_code = tier.call_type_code
+            )
+            select count(distinct event.IncidentNumber)
+            from read_csv('{truth.parent / "drop"}/cedar_county/cad_incidents_*_*-*.csv', all_varchar = true) as event
+            join type as opened on TypeOpen = opened.local_code join type as closed on TypeClose = closed.local_code
+            join read_csv('{truth.parent / "drop"}/cedar_county/cad_units_*.csv', all_varchar = true) as unit using (IncidentNumber)
+            where MasterIncident is null and unit.OnScene is not null and not opened.is_bh and closed.is_bh
+        """).fetchone()
+    with open_release(settings) as con:
+        told = con.execute("""
+            select slice_value, sum(considered_count), sum(denominator_count), sum(outcome_count)
+            from internal.met_training__contact where agency_id = 'cedar_county' and outcome_code = 'any_force'
+            and slice_code = 'training' group by all order by all
+        """).fetchall()
+        (ours,) = con.execute("""
+            select sum(outcome_count) from internal.met_training__call
+            where agency_id = 'cedar_county' and metric_id = 'TR4' and slice_code = 'all'
+        """).fetchone()
+    assert told == trained
+    assert ours == recoded
+    assert ours > 50
