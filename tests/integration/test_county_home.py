@@ -703,3 +703,40 @@ def test_force_by_training_and_recoded_calls_are_those_of_the_files(clean):
     assert told == trained
     assert ours == recoded
     assert ours > 50
+
+
+def test_demand_that_no_team_reached_and_trips_are_those_of_the_files(clean):
+    """ND1: community calls of an explicit type, and those at which a team's car arrived; ND2: the trips that were made."""
+    settings, truth = clean
+    drop = truth.parent / "drop" / "cedar_county"
+    with files_of(truth, settings) as known:
+        true = known.execute(f"""
+            with type as (
+                select map.local_code from read_csv('{PROJECT}/agencies/cedar_county/codes/call_type.csv', all_varchar = true) as map
+                join read_csv('{PROJECT}/seeds/codes/codes_call_type.csv') as tier on map.standard_code = tier.call_type_code
+                where tier.bh_tier = 1
+            ),
+            team as (
+                select distinct IncidentNumber as number from read_csv('{drop}/cad_units_*.csv', all_varchar = true)
+                where Program in ('RIDE', 'CORESP', 'MOBILE', 'NOPOLICE') and OnScene is not null
+            )
+            select count(*), count(team.number)
+            from call join read_csv('{drop}/cad_incidents_*_*-*.csv', all_varchar = true) as event
+                on call.number = event.IncidentNumber
+            join type on event.TypeOpen = type.local_code left join team on call.number = team.number where is_community
+        """).fetchone()
+        trips = known.execute(
+            f"select count(*), count(*) filter (where TurnedAway = 'Y') from read_csv('{drop}/transports_*.csv', all_varchar = true)"
+        ).fetchone()
+    with open_release(settings) as con:
+        told = con.execute("""
+            select sum(considered_count), sum(reached_count) from internal.met_needs__demand_not_reached
+            where agency_id = 'cedar_county' and slice_code = 'all'
+        """).fetchone()
+        told_trips = con.execute("""
+            select sum(considered_count), sum(refused_count) from internal.met_needs__refused_drop_off
+            where agency_id = 'cedar_county' and slice_code = 'all'
+        """).fetchone()
+    assert told == true
+    assert told_trips == trips
+    assert told[1] > 10
