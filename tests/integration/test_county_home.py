@@ -671,3 +671,177 @@ def test_hours_relieved_are_those_of_the_files(clean):
 
 def quoted(names) -> str:
     return ", ".join(f"'{name}'" for name in names)
+
+
+def test_contacts_before_and_after_enrollment_are_those_of_true_people(clean):
+    """M39: true people, and times of the files; only who may be linked is taken from the release."""
+    settings, truth = clean
+    with open_release(settings) as con:
+        linked = con.execute(
+            "select record_id from care.bridge_care_person_record where role_code = 'subject'"
+        ).fetch_arrow_table()
+        told = con.execute("""
+            select month, window_days, considered_count, denominator_count, before_events, after_events
+            from care.met_outcome__before_after where agency_id = 'cedar_care' and group_code = 'enrolled'
+            and event_kind_code = 'contact' and window_days <= 90 and considered_count > 0 order by all
+        """).fetchall()
+    with files_of(truth, settings) as known:
+        known.register("linked", linked)
+        known.execute(f"""
+            create table person as
+            select agency_id || ':' || number as id, entity, true_person from read_parquet('{truth / "record.parquet"}')
+            where agency_id || ':' || number in (select record_id from linked)
+        """)
+        drop = truth.parent / "drop"
+        true = known.execute(f"""
+            with form as (
+                select distinct 'cedar_county:' || FormNumber as id, IncidentNumber as number,
+                    timezone('America/Denver', cast(OccurredDate || ' ' || OccurredTime || ':00' as timestamp)) as occurred_at
+                from read_csv('{drop}/cedar_county/contact_forms_*.csv', all_varchar = true)
+            ),
+            dated as (select *, coalesce(received_at, occurred_at) as met_at from form left join call using (number)),
+            span as (select min(met_at) as first_at, max(met_at) as last_at from dated),
+            met as (
+                select true_person, min(met_at) as met_at from dated join person using (id) where entity = 'contact'
+                group by true_person, coalesce(number, id)
+            ),
+            enrolled as (
+                select 'cedar_care:' || EnrollmentNumber as id, strftime(cast(Enrolled as timestamp), '%Y-%m') as month,
+                    timezone('America/Denver', cast(Enrolled as timestamp)) as entered_at
+                from read_csv('{drop}/cedar_care/enrollments_*.csv', all_varchar = true)
+            ),
+            named as (
+                select *, row_number() over (partition by true_person order by entered_at, id) as place
+                from enrolled left join person using (id)
+            ),
+            followed as (
+                select *, true_person is not null and place = 1 and entered_at - to_days(days) >= first_at
+                    and entered_at + to_days(days) <= last_at as is_followed
+                from named, span, (values (30), (90)) as w (days)
+            ),
+            counted as (
+                select month, id, days, is_followed, count(met_at) filter (where met_at <= entered_at) as before_events,
+                    count(met_at) filter (where met_at > entered_at) as after_events
+                from followed left join met on is_followed and met.true_person = followed.true_person
+                    and met_at between entered_at - to_days(days) and entered_at + to_days(days)
+                group by all
+            )
+            select month, days, count(*), count(*) filter (where is_followed), sum(before_events), sum(after_events)
+            from counted group by all order by all
+        """).fetchall()
+    assert [row[:4] for row in told] == [row[:4] for row in true]
+    shown = [row for row in told if row[4] is not None]
+    assert sum(row[3] for row in shown) >= 10
+    assert shown == [row for row in true if row[:2] in {r[:2] for r in shown}]
+
+
+def test_time_at_calls_with_the_same_person_again_is_that_of_true_people(clean):
+    """Repeats and their officers' hours: true people and the county's own files; who may be linked is the release's."""
+    settings, truth = clean
+    with open_release(settings) as con:
+        linked = con.execute("select record_id from internal.bridge_person_record where role_code = 'subject'")
+        linked = linked.fetch_arrow_table()
+        told = con.execute("""
+            select window_days, sum(repeat_count), round(sum(spent_hours), 2) from internal.met_cost__repeat_response
+            where agency_id = 'cedar_county' and item_code = 'officer_hour' and basis_code = 'person' group by all order by all
+        """).fetchall()
+    with files_of(truth, settings) as known:
+        known.register("linked", linked)
+        true = known.execute(f"""
+            with met as (
+                select distinct true_person, incident_number as number, received_at
+                from read_parquet('{truth / "contact_incident.parquet"}') join call on number = incident_number
+                where 'cedar_county:' || contact_number in (select record_id from linked)
+            ),
+            since as (
+                select number, received_at - lag(received_at) over (partition by true_person order by received_at) as gap
+                from met
+            ),
+            spent as (
+                select number, sum(officers * (epoch(cleared_at) - epoch(dispatched_at))) as seconds from unit group by all
+            )
+            select days, count(*), round(sum(seconds) / 3600, 2)
+            from since left join spent using (number), (values (30), (90)) as w (days)
+            where gap <= to_days(days) group by all order by all
+        """).fetchall()
+    assert told[0][1] > 100
+    assert [row[:2] for row in told] == [row[:2] for row in true]
+    assert [row[2] for row in told] == pytest.approx([row[2] for row in true], abs=0.01)
+
+
+def test_force_by_training_and_recoded_calls_are_those_of_the_files(clean):
+    """TR2 by the form's own words on who came, and TR4 by the types of the calls that a unit reached."""
+    settings, truth = clean
+    with files_of(truth, settings) as known:
+        trained = known.execute(f"""
+            with form as (
+                select distinct FormNumber, ForceUsed, case when Program in ('MOBILE', 'NOPOLICE') then 'no_police'
+                    when CITArrived = 'Y' or Program = 'CIT' then 'trained' when CITArrived = 'N' then 'not_trained'
+                    else 'not_recorded' end as training
+                from read_csv('{truth.parent / "drop"}/cedar_county/contact_forms_*.csv', all_varchar = true)
+            )
+            select training, count(*), count(*) filter (where ForceUsed in ('Y', 'N')), count(*) filter (where ForceUsed = 'Y')
+            from form group by all order by all
+        """).fetchall()
+        (recoded,) = known.execute(f"""
+            with type as (
+                select map.local_code, tier.bh_tier = 1 as is_bh
+                from read_csv('{PROJECT}/agencies/cedar_county/codes/call_type.csv', all_varchar = true) as map
+                join read_csv('{PROJECT}/seeds/codes/codes_call_type.csv') as tier on map.standard_code = tier.call_type_code
+            )
+            select count(distinct event.IncidentNumber)
+            from read_csv('{truth.parent / "drop"}/cedar_county/cad_incidents_*_*-*.csv', all_varchar = true) as event
+            join type as opened on TypeOpen = opened.local_code join type as closed on TypeClose = closed.local_code
+            join read_csv('{truth.parent / "drop"}/cedar_county/cad_units_*.csv', all_varchar = true) as unit using (IncidentNumber)
+            where MasterIncident is null and unit.OnScene is not null and not opened.is_bh and closed.is_bh
+        """).fetchone()
+    with open_release(settings) as con:
+        told = con.execute("""
+            select slice_value, sum(considered_count), sum(denominator_count), sum(outcome_count)
+            from internal.met_training__contact where agency_id = 'cedar_county' and outcome_code = 'any_force'
+            and slice_code = 'training' group by all order by all
+        """).fetchall()
+        (ours,) = con.execute("""
+            select sum(outcome_count) from internal.met_training__call
+            where agency_id = 'cedar_county' and metric_id = 'TR4' and slice_code = 'all'
+        """).fetchone()
+    assert told == trained
+    assert ours == recoded
+    assert ours > 50
+
+
+def test_demand_that_no_team_reached_and_trips_are_those_of_the_files(clean):
+    """ND1: community calls of an explicit type, and those at which a team's car arrived; ND2: the trips that were made."""
+    settings, truth = clean
+    drop = truth.parent / "drop" / "cedar_county"
+    with files_of(truth, settings) as known:
+        true = known.execute(f"""
+            with type as (
+                select map.local_code from read_csv('{PROJECT}/agencies/cedar_county/codes/call_type.csv', all_varchar = true) as map
+                join read_csv('{PROJECT}/seeds/codes/codes_call_type.csv') as tier on map.standard_code = tier.call_type_code
+                where tier.bh_tier = 1
+            ),
+            team as (
+                select distinct IncidentNumber as number from read_csv('{drop}/cad_units_*.csv', all_varchar = true)
+                where Program in ('RIDE', 'CORESP', 'MOBILE', 'NOPOLICE') and OnScene is not null
+            )
+            select count(*), count(team.number)
+            from call join read_csv('{drop}/cad_incidents_*_*-*.csv', all_varchar = true) as event
+                on call.number = event.IncidentNumber
+            join type on event.TypeOpen = type.local_code left join team on call.number = team.number where is_community
+        """).fetchone()
+        trips = known.execute(
+            f"select count(*), count(*) filter (where TurnedAway = 'Y') from read_csv('{drop}/transports_*.csv', all_varchar = true)"
+        ).fetchone()
+    with open_release(settings) as con:
+        told = con.execute("""
+            select sum(considered_count), sum(reached_count) from internal.met_needs__demand_not_reached
+            where agency_id = 'cedar_county' and slice_code = 'all'
+        """).fetchone()
+        told_trips = con.execute("""
+            select sum(considered_count), sum(refused_count) from internal.met_needs__refused_drop_off
+            where agency_id = 'cedar_county' and slice_code = 'all'
+        """).fetchone()
+    assert told == true
+    assert told_trips == trips
+    assert told[1] > 10

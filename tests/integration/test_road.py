@@ -193,7 +193,9 @@ COSTS = {  # all that is counted in dollars
     "met_cost__avoided",
     "met_cost__component",
     "met_cost__cost_per_response",
+    "met_cost__perspective",
     "met_cost__program",
+    "met_cost__repeat_response",
     "met_indicator__common",
 }
 

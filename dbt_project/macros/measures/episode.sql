@@ -94,3 +94,40 @@ final as (
     {{- '\n    union all\n    ' if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
+
+
+{#
+  CTEs that take a person's stays that touch or overlap as one; the last is named `name`: (key, started_at, ended_at).
+  Reads the CTE `stay` with the same columns, none of them null.
+#}
+{% macro merged_stays(name, key) -%}
+stay_parted as (
+    select
+        *,
+        case
+            when started_at <= max(ended_at) over (
+                partition by {{ key }} order by started_at, ended_at rows between unbounded preceding and 1 preceding
+            ) then 0
+            else 1
+        end as is_new
+    from stay
+),
+
+stay_numbered as (
+    select
+        *,
+        sum(is_new) over (
+            partition by {{ key }} order by started_at, ended_at rows between unbounded preceding and current row
+        ) as stay_number
+    from stay_parted
+),
+
+{{ name }} as (
+    select
+        {{ key }},
+        min(started_at) as started_at,
+        max(ended_at) as ended_at
+    from stay_numbered
+    group by {{ key }}, stay_number
+)
+{%- endmacro %}

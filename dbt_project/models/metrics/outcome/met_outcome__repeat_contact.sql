@@ -79,35 +79,7 @@ stay as (
     where is_confined
 ),
 
-stay_parted as (
-    select
-        *,
-        case
-            when started_at <= max(ended_at) over (
-                partition by person_key order by started_at, ended_at rows between unbounded preceding and 1 preceding
-            ) then 0
-            else 1
-        end as is_new
-    from stay
-),
-
-stay_numbered as (
-    select
-        *,
-        sum(is_new) over (
-            partition by person_key order by started_at, ended_at rows between unbounded preceding and current row
-        ) as stay_number
-    from stay_parted
-),
-
-jail as (
-    select
-        person_key,
-        min(started_at) as started_at,
-        max(ended_at) as ended_at
-    from stay_numbered
-    group by person_key, stay_number
-),
+{{ merged_stays('jail', 'person_key') }},
 
 last_known as (
     select
