@@ -686,6 +686,24 @@ def staffing(agency, population, weeks, what, patterns, most_hours, out, release
 
 
 @main.command()
+@click.option("--own", is_flag=True, help="Agencies' own figures of a release beside those of the study shown whole.")
+@click.option("--release", help="With --own: an older release; default: the current one.")
+def published(own, release) -> None:
+    """Check published arithmetic: printed numbers of the field, computed again. These are not reproduced evaluations."""
+    from orchestration.evaluation.published import PublishedError
+    from orchestration.evaluation.published_report import print_own, print_published
+    from orchestration.release.reader import NoRelease
+
+    console = _console()
+    try:
+        print_published(console)
+        if own:
+            print_own(_settings(), console, release)
+    except (PublishedError, NoRelease) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
 def doctor() -> None:
     """Check the installation and say what to do."""
     from orchestration.doctor import examine

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestration.evaluation.published_report import published_page
 from orchestration.settings import PROJECT
 from orchestration.standard.codes import CodeTable, code_list_names, code_table
 from orchestration.standard.contract import Entity, load_standard
@@ -30,6 +31,7 @@ STAGING = Path("dbt_project/models/staging")
 MARTS = Path("dbt_project/models/marts")
 DICTIONARY = Path("docs/dictionary")
 METRICS = Path("docs/metrics.md")
+PUBLISHED = Path("docs/published.md")
 TEMPLATE = Path("docs/templates/agency.yml")
 
 
@@ -85,6 +87,7 @@ def generated_files(root: Path = PROJECT) -> dict[Path, str]:
     models = published_models(root / "dbt_project" / "models")
     files[DICTIONARY / "warehouse.md"] = warehouse_page(models)
     files[METRICS] = metrics_page(root, models)
+    files[PUBLISHED] = published_page(root)
     files[TEMPLATE] = agency_template(standard)
     return files
 

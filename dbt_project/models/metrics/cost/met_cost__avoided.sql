@@ -170,8 +170,8 @@ ranged as (
 outcome as (
     select
         *,
-        cast(round(averted * rate_central_usd, 2) as decimal(18, 2)) as avoided_capacity_usd,
-        cast(round(averted * cash_rate_usd, 2) as decimal(18, 2)) as avoided_cash_usd
+        {{ valued('averted', 'rate_central_usd') }} as avoided_capacity_usd,
+        {{ valued('averted', 'cash_rate_usd') }} as avoided_cash_usd
     from priced
 ),
 
@@ -181,7 +181,7 @@ one_way as (
         *,
         {%- for bound in ['low', 'high'] %}
         {%- set by = '-' if bound == 'low' else '+' %}
-        cast(round(averted * rate_{{ bound }}_usd, 2) as decimal(18, 2)) as at_price_{{ bound }}_usd,
+        {{ valued('averted', 'rate_' ~ bound ~ '_usd') }} as at_price_{{ bound }}_usd,
         {%- for arm in ['program', 'comparison'] %}
         {{ drawn_share(arm ~ '_share', arm ~ '_share_error', by ~ '1.959964') }} as {{ arm }}_at_{{ bound }},
         {%- endfor %}
@@ -316,17 +316,14 @@ final as (
         shown.avoided_capacity_usd,
         shown.avoided_cash_usd,
         program_cost.program_cost_usd,
-        case
-            when shown.averted > 0
-                then cast(round(program_cost.program_cost_usd / shown.averted, 2) as decimal(18, 2))
-        end as program_cost_per_averted_usd,
+        {{ cost_per_outcome('program_cost.program_cost_usd', 'shown.averted') }} as program_cost_per_averted_usd,
         case
             when shown.component_code = 'all'
-                then cast(shown.avoided_capacity_usd - program_cost.program_cost_usd as decimal(18, 2))
+                then {{ net_benefit('shown.avoided_capacity_usd', 'program_cost.program_cost_usd') }}
         end as net_capacity_usd,
         case
-            when shown.component_code = 'all' and program_cost.program_cost_usd > 0
-                then round(cast(shown.avoided_capacity_usd as double) / program_cost.program_cost_usd, 6)
+            when shown.component_code = 'all'
+                then {{ benefit_cost_ratio('shown.avoided_capacity_usd', 'program_cost.program_cost_usd') }}
         end as benefit_cost_ratio,
         case
             when shown.usd_per_share > 0

@@ -78,11 +78,15 @@ final as (
         round(counted.officers_per_unit, 6) as officers_per_unit,
         counted.net_hours_per_year as net_hours_a_year,
         round(counted.relief_factor, 6) as relief_factor,
-        round(counted.unit_hours_a_year * counted.officers_per_unit / counted.net_hours_per_year, 4)
+        {{ people_for_hours('counted.unit_hours_a_year * counted.officers_per_unit', 'counted.net_hours_per_year') }}
             as officers_needed,
         cast(
             ceil(
-                round(counted.unit_hours_a_year * counted.officers_per_unit / counted.net_hours_per_year, 4)
+                {{
+                    people_for_hours(
+                        'counted.unit_hours_a_year * counted.officers_per_unit', 'counted.net_hours_per_year'
+                    )
+                }}
             ) as bigint
         ) as headcount
     from metric_row

@@ -1,0 +1,1 @@
+"""Program evaluations: checks of published arithmetic, frozen studies, estimators, and what they print."""
