@@ -1,0 +1,169 @@
+"""Everything that a study of places asks for, computed from one release."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import duckdb
+import numpy as np
+
+from orchestration.evaluation.estimators import (
+    Effect,
+    EventStudy,
+    Permuted,
+    contiguous_sets,
+    difference_in_differences,
+    event_study,
+    permute_any,
+    permute_sets,
+)
+from orchestration.evaluation.panel import ANY, INSIDE, OUTSIDE, Counts, FlowStep
+from orchestration.evaluation.study import Outcome, Study, Window
+
+ALL_DAYS = "all"
+
+
+@dataclass(frozen=True)
+class Named:
+    """An estimate with what it is of. base: the name of its months before."""
+
+    name: str
+    outcome: str
+    place: str
+    base: str
+    days: str
+    hours: str
+    effect: Effect
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class GroupCount:
+    """Table 1: rows per place and month in a period, treated and other places; mean and standard deviation."""
+
+    outcome: str
+    period: str
+    treated_count: int
+    other_count: int
+    treated_mean: float
+    other_mean: float
+    standardized_difference: float
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Results of a study, in the order in which its report shows them."""
+
+    study: Study
+    main: Named
+    table_one: tuple[GroupCount, ...]
+    flow: tuple[FlowStep, ...]
+    outcomes: tuple[Named, ...]
+    bases: tuple[Named, ...]
+    placebos: tuple[Named, ...]
+    days: tuple[Named, ...]
+    hours: tuple[Named, ...]
+    curve: tuple[Named, ...]
+    events: EventStudy
+    placebo_events: EventStudy
+    any_set: Permuted
+    contiguous: Permuted
+    monthly: tuple[tuple[str, int, int], ...]
+    days_count: tuple[tuple[str, int, int], ...]
+
+
+def analyze(con: duckdb.DuckDBPyConnection, study: Study) -> Analysis:
+    """Runs a study over an open release."""
+    counts = Counts(con, study)
+    run = _Runner(counts, study)
+    main, primary = study.main, study.main.outcome
+    placebo = [o for o in study.outcomes if o.role == "placebo"]
+    base = study.base(main.base).months
+    panel, treated = counts.panel(primary), run.treated(main.place)
+    p = study.permutation
+    sets = contiguous_sets(panel.units, counts.neighbors(), int(treated.sum()), p.contiguous_draws, p.seed)
+    window = Window(first=base.first, last=study.after.last)
+    return Analysis(
+        study=study,
+        main=run.one("main specification", primary),
+        table_one=tuple(_table_one(counts, treated, study, o) for o in study.outcomes),
+        flow=tuple(counts.flow(window, primary)),
+        outcomes=tuple(run.one(o.label, o.name, why=o.why) for o in study.outcomes),
+        bases=tuple(
+            run.one(f"{b.months.first} to {b.months.last}", o.name, base=b.name, why=b.why)
+            for o in (study.outcome(primary), *placebo)
+            for b in study.bases
+        ),
+        placebos=tuple(
+            run.one(f"{x.after.first} to {x.after.last}", o.name, window=(x.name, x.base, x.after), why=x.why)
+            for o in (study.outcome(primary), *placebo)
+            for x in study.placebos
+        ),
+        days=tuple(
+            run.one(d.name, o, days=d.name, why=d.why)
+            for d in study.left_out_days
+            for o in (x.name for x in study.outcomes)
+        ),
+        hours=tuple(
+            run.one(f"{hours} program hours", o.name, hours=hours)
+            for o in (study.outcome(primary), *placebo)
+            for hours in (INSIDE, OUTSIDE)
+        ),
+        curve=tuple(
+            run.one("curve", o, place=pl, base=b, days=d, estimator=e)
+            for o, pl, b, d, e in product(
+                study.curve.outcomes, study.curve.places, study.curve.bases, study.curve.days, study.curve.estimators
+            )
+        ),
+        events=event_study(panel, treated, study.event_study.months, study.event_study.reference, study.after.first),
+        placebo_events=event_study(
+            counts.panel(placebo[0].name), treated, study.event_study.months, study.event_study.reference,
+            study.after.first,
+        ),
+        any_set=permute_any(panel, treated, base, study.after, p.draws, p.seed),
+        contiguous=permute_sets(panel, treated, base, study.after, sets, p.volume_from, p.volume_to),
+        monthly=tuple(
+            (m, int(panel.counts[treated, i].sum()), int(panel.counts[~treated, i].sum()))
+            for i, m in enumerate(panel.months)
+        ),
+        days_count=tuple(
+            (d.name, int(panel.over(base)[treated].sum()), int(counts.panel(primary, d.name).over(base)[treated].sum()))
+            for d in study.left_out_days
+        ),
+    )  # fmt: skip
+
+
+class _Runner:
+    """Estimates what a specification names; what it does not name is as in the main one."""
+
+    def __init__(self, counts: Counts, study: Study):
+        self.counts, self.study = counts, study
+
+    def treated(self, place: str) -> np.ndarray:
+        return np.isin(np.array(self.study.unit.values), list(self.study.places[place].units))
+
+    def one(
+        self, name: str, outcome: str, place: str = "", base: str = "", days: str = ALL_DAYS, hours: str = ANY,
+        estimator: str = "", window: tuple[str, Window, Window] | None = None, why: str = "",
+    ) -> Named:  # fmt: skip
+        main = self.study.main
+        place, base = place or main.place, base or main.base
+        label, before, after = window or (base, self.study.base(base).months, self.study.after)
+        effect = difference_in_differences(
+            self.counts.panel(outcome, days, hours), self.treated(place), before, after, estimator or main.estimator
+        )
+        return Named(name, outcome, place, label, days, hours, effect, why)
+
+
+def _table_one(counts: Counts, treated: np.ndarray, study: Study, outcome: Outcome) -> GroupCount:
+    base = study.base(study.main.base).months
+    panel = counts.panel(outcome.name)
+    by_unit = panel.over(base) / panel.in_window(base).sum()
+    t, o = by_unit[treated], by_unit[~treated]
+    spread = float(np.sqrt((t.var(ddof=1) + o.var(ddof=1)) / 2))
+    return GroupCount(
+        outcome.label, f"{base.first} to {base.last}", int(panel.over(base)[treated].sum()),
+        int(panel.over(base)[~treated].sum()), float(t.mean()), float(o.mean()),
+        float((t.mean() - o.mean()) / spread) if spread else float("nan"),
+    )  # fmt: skip

@@ -1,0 +1,193 @@
+"""Counts of rows by unit and month, from one release."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+
+from orchestration.engine import name, text
+from orchestration.evaluation.study import Outcome, Rule, Study, StudyError, Window
+
+INSIDE, OUTSIDE, ANY = "inside", "outside", "any"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """counts: one row per unit, one column per month; rows that the outcome's rule takes."""
+
+    units: tuple[str, ...]
+    months: tuple[str, ...]
+    counts: np.ndarray
+
+    def over(self, window: Window) -> np.ndarray:
+        """The counts of each unit, summed over the months of a window."""
+        return self.counts[:, self.in_window(window)].sum(axis=1)
+
+    def in_window(self, window: Window) -> np.ndarray:
+        return np.array([window.first <= m <= window.last for m in self.months])
+
+    def of(self, units) -> np.ndarray:
+        """True for these units."""
+        return np.isin(np.array(self.units), list(units))
+
+
+@dataclass(frozen=True)
+class FlowStep:
+    """One step from landed to analyzed: rows that leave, and rows that stay."""
+
+    step: str
+    left_out: int
+    remain: int
+
+
+def _column(column: str) -> str:
+    if column.startswith("extras."):
+        return f"json_extract_string(extras, {text('$.' + column.removeprefix('extras.'))})"
+    return name(column)
+
+
+def _holds(rule: Rule) -> str:
+    return f"coalesce({_column(rule.column)} in ({', '.join(map(text, rule.values))}), false)"
+
+
+class Counts:
+    """Reads a study's rows once from an open release, and counts them in as many ways as are asked for."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, study: Study):
+        self.con, self.study = con, study
+        p = study.population
+        table = f"internal.{name(p.table)}"
+        there = {r[0] for r in con.execute(f"describe {table}").fetchall()}
+        rules = [study.unit, *p.where, *(r for o in study.outcomes for r in (*o.where, *o.without))]
+        for column in {p.at, *(r.column.partition(".")[0] for r in rules)} - there:
+            raise StudyError(f"{study.study_id}/study.yml: '{column}' is no column of {p.table} in this release")
+        flags = ",\n".join(f"{self._taken(o)} as is_{i}" for i, o in enumerate(study.outcomes))
+        con.execute(
+            f"""
+            create or replace temp table evaluated as
+            select
+                agency_id,
+                {_column(study.unit.column)} as unit,
+                strftime({name(p.at)}, '%Y-%m') as month,
+                cast({name(p.at)} as date) as day,
+                {self._inside_hours()} as is_inside,
+                {" and ".join(map(_holds, p.where)) or "true"} as is_eligible,
+                {flags}
+            from {table}
+            where agency_id in ({", ".join(map(text, p.agencies))})
+            """
+        )
+        self.months = tuple(
+            r[0]
+            for r in con.execute(
+                "select strftime(m, '%Y-%m') from range(cast($1 as date), cast($2 as date) + interval 1 month,"
+                " interval 1 month) as t (m)",
+                [f"{p.data.first}-01", f"{p.data.last}-01"],
+            ).fetchall()
+        )
+        self._kept: dict[tuple, Panel] = {}
+
+    def _taken(self, outcome: Outcome) -> str:
+        return " and ".join([*map(_holds, outcome.where), *(f"not {_holds(r)}" for r in outcome.without)])
+
+    def _inside_hours(self) -> str:
+        hours, at = self.study.treatment.hours, name(self.study.population.at)
+        if hours is None:
+            return "true"
+        weekdays = ", ".join(map(str, hours.weekdays))
+        return f"isodow({at}) in ({weekdays}) and hour({at}) >= {hours.from_hour} and hour({at}) < {hours.to_hour}"
+
+    def panel(self, outcome: str, days: str = "all", hours: str = ANY) -> Panel:
+        """The counts of an outcome in all months of the study's data; kept, so that asking twice costs nothing."""
+        key = (outcome, days, hours)
+        if key not in self._kept:
+            self._kept[key] = self._count(*key)
+        return self._kept[key]
+
+    def _count(self, outcome: str, days: str, hours: str) -> Panel:
+        flag = [o.name for o in self.study.outcomes].index(outcome)
+        kept = {INSIDE: "is_inside", OUTSIDE: "not is_inside", ANY: "true"}[hours]
+        if days != "all":
+            gone = self.study.days[days]
+            kept += f" and day not between '{gone.first}' and '{gone.last}'"
+        found = self.con.execute(
+            f"select unit, month, count(*) from evaluated where is_eligible and is_{flag} and {kept} group by unit, month"
+        ).fetchall()
+        units, months = self.study.unit.values, self.months
+        rows, columns = {u: i for i, u in enumerate(units)}, {m: i for i, m in enumerate(months)}
+        inside = [(rows[u], columns[m], n) for u, m, n in found if u in rows and m in columns]
+        counts = np.zeros((len(units), len(months)), dtype=np.int64)
+        if inside:
+            r, c, n = (np.array(x) for x in zip(*inside, strict=True))
+            counts[r, c] = n
+        return Panel(units, months, counts)
+
+    def neighbors(self) -> dict[str, set[str]]:
+        """Units that share an area: at least so many rows of one area in each of both."""
+        p = self.study.permutation
+        found = self.con.execute(
+            f"""
+            with shared as (
+                select {_column(self.study.unit.column)} as unit, {_column(p.neighbors_share)} as area
+                from internal.{name(self.study.population.table)}
+                where agency_id in ({", ".join(map(text, self.study.population.agencies))})
+                    and strftime({name(self.study.population.at)}, '%Y-%m') between $1 and $2
+                    and {_holds(self.study.unit)}
+                group by all
+                having count(*) >= $3
+            )
+            select distinct a.unit, b.unit from shared as a inner join shared as b
+            on a.area = b.area and a.unit <> b.unit
+            """,
+            [p.neighbors_in.first, p.neighbors_in.last, p.neighbors_share_rows],
+        ).fetchall()
+        out: dict[str, set[str]] = {u: set() for u in self.study.unit.values}
+        for a, b in found:
+            out[a].add(b)
+        return out
+
+    def flow(self, window: Window, outcome: str) -> list[FlowStep]:
+        """From landed rows to the rows that the main specification counts; every step adds up."""
+        p, s = self.study.population, self.study
+        agencies = ", ".join(map(text, p.agencies))
+        entity = p.table.removeprefix("fct_")
+        landed, rejected, superseded, folded, other = self.con.execute(
+            f"select sum(rows_landed), sum(rows_rejected), sum(rows_superseded), sum(rows_folded),"
+            f" sum(rows_not_applicable) from internal.fct_reconciliation"
+            f" where agency_id in ({agencies}) and entity = {text(entity)}"
+        ).fetchone()
+        flag = [o.name for o in s.outcomes].index(outcome)
+        units = ", ".join(map(text, s.unit.values))
+        total, in_data, in_unit, eligible, in_months, taken = self.con.execute(
+            f"""
+            select
+                count(*),
+                count(*) filter (a),
+                count(*) filter (a and b),
+                count(*) filter (a and b and is_eligible),
+                count(*) filter (a and b and is_eligible and c),
+                count(*) filter (a and b and is_eligible and c and is_{flag})
+            from (select *, month between $1 and $2 as a, coalesce(unit in ({units}), false) as b,
+                month between $3 and $4 as c from evaluated)
+            """,
+            [p.data.first, p.data.last, window.first, window.last],
+        ).fetchone()
+        steps = [FlowStep("rows landed", 0, int(landed))]
+        for step, gone in (
+            ("rejected at input", rejected), ("superseded by a newer version", superseded),
+            ("folded into another row of its key", folded), ("not applicable", other),
+        ):  # fmt: skip
+            steps.append(FlowStep(step, int(gone), steps[-1].remain - int(gone)))
+        if steps[-1].remain != total:
+            raise StudyError(
+                f"{s.study_id}: {steps[-1].remain:,} rows should be in {p.table} and {total:,} are; rebuild the release"
+            )
+        for step, remain in (
+            (f"outside {p.data.first} to {p.data.last}", in_data), (f"{s.unit.column} unknown or not in the study", in_unit),
+            ("not eligible by the population's rules", eligible), (f"outside {window.first} to {window.last}", in_months),
+            ("not of the outcome's types", taken),
+        ):  # fmt: skip
+            steps.append(FlowStep(step, steps[-1].remain - remain, remain))
+        return steps

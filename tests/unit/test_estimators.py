@@ -1,0 +1,112 @@
+"""Estimators on counts worked out by hand, against a second program, and against a true effect."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from orchestration.evaluation.estimators import (
+    contiguous_sets,
+    difference_in_differences,
+    event_study,
+    permute_any,
+    ratio_of_ratios,
+)
+from orchestration.evaluation.panel import Panel
+from orchestration.evaluation.study import Window
+
+pytest.importorskip("pyfixest", reason="the extra `evaluate` is not installed")
+
+MONTHS = ("2020-04", "2020-05", "2020-06", "2020-07")
+BASE, AFTER = Window(first="2020-04", last="2020-05"), Window(first="2020-06", last="2020-07")
+
+
+def small() -> tuple[Panel, np.ndarray]:
+    # Treated places: 100 + 60 before, 80 + 40 after. Others: 200 + 40 before, 220 + 68 after.
+    counts = np.array([[55, 45, 42, 38], [28, 32, 22, 18], [90, 110, 120, 100], [22, 18, 30, 38]])
+    return Panel(("a", "b", "c", "d"), MONTHS, counts), np.array([True, True, False, False])
+
+
+def test_the_poisson_estimate_and_its_level_are_those_by_hand():
+    effect = difference_in_differences(*small(), BASE, AFTER)
+    # (120 / 160) / (288 / 240) = 0.75 / 1.2 = 0.625, so 37.5 % fewer; without: 120 / 0.625 = 192, so 72 averted.
+    assert effect.change == pytest.approx(-0.375, abs=1e-7)
+    assert (effect.before, effect.observed) == (160, 120)
+    assert effect.counterfactual == pytest.approx(192, abs=1e-4)
+    assert effect.averted == pytest.approx(72, abs=1e-4)
+    # The interval of the level is that of the ratio: observed / ratio - observed.
+    assert effect.averted_high == pytest.approx(120 / (1 + effect.change_low) - 120)
+
+
+def test_the_linear_estimate_and_its_level_are_those_by_hand():
+    effect = difference_in_differences(*small(), BASE, AFTER, "linear")
+    # Per place and month: treated 30 - 40 = -10, others 72 - 60 = +12, so -22; four cells: 88 averted of 208.
+    assert effect.coefficient == pytest.approx(-22)
+    assert effect.averted == pytest.approx(88)
+    assert effect.change == pytest.approx(-88 / 208)
+
+
+def test_poisson_agrees_with_another_program_to_six_digits():
+    sm = pytest.importorskip("statsmodels.api", reason="statsmodels is a development dependency")
+    import pandas as pd
+
+    generator = np.random.Generator(np.random.PCG64(5))
+    mean = np.exp(generator.normal(3, 0.5, 12))[:, None] * np.exp(generator.normal(0, 0.2, 4))[None, :]
+    panel = Panel(tuple("abcdefghijkl"), MONTHS, generator.poisson(mean))
+    treated = np.arange(12) < 4
+    effect = difference_in_differences(panel, treated, BASE, AFTER)
+    rows = pd.DataFrame([(u, m, panel.counts[u, m], int(u < 4 and m > 1)) for u in range(12) for m in range(4)], columns=["u", "m", "n", "on"])  # fmt: skip
+    x = pd.get_dummies(rows[["u", "m"]].astype(str), drop_first=True).astype(float)
+    x = sm.add_constant(x.assign(on=rows["on"]))
+    fit = sm.GLM(rows["n"], x, family=sm.families.Poisson()).fit(
+        cov_type="cluster", cov_kwds={"groups": rows["u"]}, tol=1e-12
+    )
+    assert effect.coefficient == pytest.approx(fit.params["on"], abs=1e-6)
+    # The corrections differ by name: statsmodels counts every dummy (48 rows, 16 terms), pyfixest's default does not
+    # count fixed effects that the clusters hold (months and the effect: 5).
+    assert effect.error == pytest.approx(fit.bse["on"] * np.sqrt((48 - 16) / (48 - 5)), rel=1e-4)
+
+
+def test_the_closed_form_is_the_poisson_estimate():
+    panel, treated = small()
+    effect = difference_in_differences(panel, treated, BASE, AFTER)
+    found = ratio_of_ratios(panel.over(BASE), panel.over(AFTER), treated[None, :])[0]
+    assert found == pytest.approx(np.log(0.625)) and found == pytest.approx(effect.coefficient, abs=1e-7)
+
+
+def test_the_event_study_gives_each_month_against_the_reference():
+    panel, treated = small()
+    events = event_study(panel, treated, Window(first="2020-04", last="2020-07"), "2020-05", "2020-06")
+    # June: treated 64, others 150; May: treated 77, others 128; April: 83 and 112.
+    assert events.estimates[2] == pytest.approx(np.log((64 / 77) / (150 / 128)), abs=1e-6)
+    assert events.estimates[0] == pytest.approx(np.log((83 / 77) / (112 / 128)), abs=1e-6)
+    assert (events.estimates[1], events.leads) == (0, 1)
+
+
+def test_permutation_counts_the_treated_set_itself():
+    # One of two places fell and the other did not: half of all sets are the treated one.
+    panel = Panel(("a", "b"), MONTHS, np.array([[50, 50, 25, 25], [50, 50, 50, 50]]))
+    found = permute_any(panel, np.array([True, False]), BASE, AFTER, 999, 1)
+    assert found.treated == pytest.approx(np.log(0.5))
+    assert found.share_as_low == pytest.approx(0.5, abs=0.05)
+    assert found.share_as_far == 1.0
+
+
+def test_contiguous_sets_are_connected_and_distinct():
+    # A line a-b-c-d and an island e: pairs are ab, bc, cd, and never one with e.
+    line = {"a": {"b"}, "b": {"a", "c"}, "c": {"b", "d"}, "d": {"c"}, "e": set()}
+    sets = contiguous_sets(tuple("abcde"), line, 2, 500, 1)
+    assert {"".join(np.array(list("abcde"))[row]) for row in sets} == {"ab", "bc", "cd"}
+    assert len(sets) == 3
+
+
+def test_a_true_effect_is_found_and_none_is_not():
+    generator = np.random.Generator(np.random.PCG64(11))
+    level = np.exp(generator.normal(4, 0.5, 36))[:, None] * np.ones((1, 4))
+    treated = np.arange(36) < 8
+    on = treated[:, None] & np.array([False, False, True, True])[None, :]
+    for truth in (0.0, -0.3):
+        panel = Panel(tuple(map(str, range(36))), MONTHS, generator.poisson(level * (1 + truth * on)))
+        effect = difference_in_differences(panel, treated, BASE, AFTER)
+        assert effect.change_low < truth < effect.change_high
+        assert effect.change == pytest.approx(truth, abs=0.1)
