@@ -704,6 +704,35 @@ def published(own, release) -> None:
 
 
 @main.command()
+@click.argument("study")
+@click.option("--release", help="An older release; default: the current one.")
+@click.option("--freeze", "only_freeze", is_flag=True, help="Check the study, freeze it by hash, and estimate nothing.")
+@click.option("--exploratory", is_flag=True, help="Run a study that is not frozen as it is now; every page says so.")
+def evaluate(study, release, only_freeze, exploratory) -> None:
+    """Run a frozen study over a release: tables, figures and a PDF. STUDY: a folder of evaluations/, or its path."""
+    from datetime import date
+
+    from orchestration.evaluation.freeze import freeze
+    from orchestration.evaluation.run import evaluate as evaluate_study
+    from orchestration.evaluation.study import StudyError, load_study, study_folder
+    from orchestration.release.reader import NoRelease
+
+    settings, progress = _settings(), _Progress()
+    try:
+        folder = study_folder(study)
+        if only_freeze:
+            found = load_study(folder)
+            click.echo(f"{found.study_id} is frozen as {freeze(folder, settings.home, found.study_id, date.today())}")
+            return
+        done = evaluate_study(settings, folder, release, exploratory, say=lambda said: progress("evaluate", said))
+    except (StudyError, NoRelease) as error:
+        raise click.ClickException(str(error)) from error
+    for line in done.conclusion:
+        click.echo(line)
+    click.echo(f"{_short(done.folder / 'report.pdf')}, report.html, tables/, figures/, manifest.json")
+
+
+@main.command()
 def doctor() -> None:
     """Check the installation and say what to do."""
     from orchestration.doctor import examine

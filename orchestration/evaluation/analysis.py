@@ -15,6 +15,7 @@ from orchestration.evaluation.estimators import (
     contiguous_sets,
     difference_in_differences,
     event_study,
+    leads_by_permutation,
     permute_any,
     permute_sets,
 )
@@ -67,6 +68,7 @@ class Analysis:
     curve: tuple[Named, ...]
     events: EventStudy
     placebo_events: EventStudy
+    leads_permuted: float
     any_set: Permuted
     contiguous: Permuted
     monthly: tuple[tuple[str, int, int], ...]
@@ -120,6 +122,9 @@ def analyze(con: duckdb.DuckDBPyConnection, study: Study) -> Analysis:
         placebo_events=event_study(
             counts.panel(placebo[0].name), treated, study.event_study.months, study.event_study.reference,
             study.after.first,
+        ),
+        leads_permuted=leads_by_permutation(
+            panel, treated, study.event_study.months, study.event_study.reference, study.after.first, p.draws, p.seed
         ),
         any_set=permute_any(panel, treated, base, study.after, p.draws, p.seed),
         contiguous=permute_sets(panel, treated, base, study.after, sets, p.volume_from, p.volume_to),

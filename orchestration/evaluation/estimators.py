@@ -187,6 +187,20 @@ def permute_sets(
     return _permuted(panel, treated, base, after, sets[(volume >= volume_from) & (volume <= volume_to) & ~is_treated])
 
 
+def leads_by_permutation(
+    panel: Panel, treated: np.ndarray, window: Window, reference: str, starts: str, draws: int, seed: int
+) -> float:
+    """Share of drawn sets of places whose months before the start lie as far from the reference, by mean square."""
+    generator = np.random.Generator(np.random.PCG64(seed))
+    order = np.argsort(generator.random((draws, len(panel.units))), axis=1)
+    sets = np.vstack([treated, order < treated.sum()])
+    kept = panel.in_window(window) & np.array([m < starts and m != reference for m in panel.months])
+    months = panel.counts.T[kept]
+    at = panel.counts[:, panel.months.index(reference)]
+    statistic = np.mean([ratio_of_ratios(at, month, sets) ** 2 for month in months], axis=0)
+    return float((statistic >= statistic[0] - 1e-12).mean())
+
+
 @dataclass(frozen=True)
 class EventStudy:
     """Log ratios of treated to other places by month against the reference month, with 95 % intervals.

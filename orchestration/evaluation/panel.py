@@ -94,8 +94,6 @@ class Counts:
 
     def _inside_hours(self) -> str:
         hours, at = self.study.treatment.hours, name(self.study.population.at)
-        if hours is None:
-            return "true"
         weekdays = ", ".join(map(str, hours.weekdays))
         return f"isodow({at}) in ({weekdays}) and hour({at}) >= {hours.from_hour} and hour({at}) < {hours.to_hour}"
 

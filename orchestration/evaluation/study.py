@@ -123,7 +123,7 @@ class Treatment(_Strict):
     ends: Month
     where: Place
     other_places: tuple[Place, ...] = ()
-    hours: Hours | None = None
+    hours: Hours
 
 
 class Outcome(_Strict):
@@ -337,6 +337,8 @@ def _problems(study: Study, folder: str):
         yield "claim", "served against not served is associational: triage decides who is served; say 'associational'"
     if sum(o.role == "primary" for o in study.outcomes) != 1:
         yield "outcomes", "exactly one outcome is primary; the others are secondary or placebo"
+    if not any(o.role == "placebo" for o in study.outcomes):
+        yield "outcomes", "none is a placebo; name one that the program should not move"
     for name in study.estimators:
         if name not in COUNT_ESTIMATORS:
             yield "estimators", f"'{name}' is not known; choose {', '.join(COUNT_ESTIMATORS)} (no log of y + c)"

@@ -1,0 +1,415 @@
+"""What a study found, as blocks of text, tables and figures; how they look is for `render` to say.
+
+Words: fewer offense reports, partly because responders who are not police write none. A count of reports is never
+called a count of what happened, and nothing here is money kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from orchestration.evaluation.analysis import Analysis, Named
+from orchestration.evaluation.estimators import Permuted
+from orchestration.evaluation.freeze import EXPLORATORY
+from orchestration.evaluation.study import StudyError
+
+
+@dataclass(frozen=True)
+class Heading:
+    text: str
+    on_new_page: bool = False
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    text: str
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class Listing:
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TableBlock:
+    """A table. rows: cells as text or numbers; counts: the columns that are counts of records, which must not be small.
+
+    in_report: whether it is printed there, or only written as CSV.
+    """
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple, ...]
+    counts: tuple[str, ...] = ()
+    note: str = ""
+    in_report: bool = True
+
+    def small_cells(self, smallest: int) -> list[str]:
+        places = [i for i, c in enumerate(self.columns) if c in self.counts]
+        return [f"{r[0]}, {self.columns[i]}" for r in self.rows for i in places if 0 < r[i] < smallest]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure by the name of its drawing in `figures`. alt: what it shows, in words."""
+
+    name: str
+    title: str
+    alt: str
+
+
+Block = Heading | Paragraph | Listing | TableBlock | Figure
+
+EFFECT_COLUMNS = (
+    "what", "outcome", "months before", "reports before", "reports seen", "implied without", "fewer reports",
+    "fewer, 95 %", "change", "change, 95 %", "p",
+)  # fmt: skip
+EFFECT_COUNTS = ("reports before", "reports seen")
+
+
+def percent(value: float) -> str:
+    return f"{100 * value:+.1f} %"
+
+
+def count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _effect_row(named: Named, labels: dict[str, str]) -> tuple:
+    e = named.effect
+    return (
+        named.name, labels[named.outcome], named.base.replace("_", " "), e.before, e.observed, count(e.counterfactual),
+        count(e.averted), f"{count(e.averted_low)} to {count(e.averted_high)}", percent(e.change),
+        f"{percent(e.change_low)} to {percent(e.change_high)}", f"{e.p_value:.3f}",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One question that the result has to stand, what was seen, and whether it stands."""
+
+    question: str
+    seen: str
+    stands: bool
+
+
+def verdicts(a: Analysis) -> list[Verdict]:
+    """The questions are fixed; what is seen follows from the numbers. Intervals are of 95 %."""
+    e, found = a.main.effect, []
+    if a.study.published:
+        p = a.study.published
+        without = p.averted / (-p.change_percent / 100)
+        low, high = e.observed + e.averted_low, e.observed + e.averted_high
+        found += [
+            Verdict(
+                "Is the published percentage inside the interval?",
+                f"{p.change_percent:+.0f} % published, {percent(e.change)} found ({percent(e.change_low)} to {percent(e.change_high)})",
+                e.change_low <= p.change_percent / 100 <= e.change_high,
+            ),
+            Verdict(
+                "Is the published number of reports inside the interval?",
+                f"{count(p.averted)} published, {count(e.averted)} found ({count(e.averted_low)} to {count(e.averted_high)})",
+                e.averted_low <= p.averted <= e.averted_high,
+            ),
+            Verdict(
+                "Is the count that the published figures imply without the program inside the interval?",
+                f"{count(without)} implied, {count(e.counterfactual)} found ({count(low)} to {count(high)})",
+                low <= without <= high,
+            ),
+        ]
+    primary = a.main.outcome
+    for outcome in (a.study.outcome(primary), *(o for o in a.study.outcomes if o.role == "placebo")):
+        those = [n for n in a.placebos if n.outcome == outcome.name]
+        moved = [n.name for n in those if _excludes_zero(n)]
+        found.append(
+            Verdict(
+                f"Do starts that never happened show nothing for {outcome.label}?",
+                f"{len(moved)} of {len(those)} intervals leave out zero" + (f": {', '.join(moved)}" if moved else ""),
+                not moved,
+            )
+        )
+    unmoved = [n for n in a.bases if n.outcome != primary]
+    moved = [n.name for n in unmoved if _excludes_zero(n)]
+    found.append(
+        Verdict(
+            "Does what the program should not move stay level, on each base?",
+            f"{len(moved)} of {len(unmoved)} intervals leave out zero; estimates from"
+            f" {percent(min(n.effect.change for n in unmoved))} to {percent(max(n.effect.change for n in unmoved))}",
+            not moved,
+        )
+    )
+    outside = next(n for n in a.hours if n.outcome == primary and n.hours == "outside")
+    inside = next(n for n in a.hours if n.outcome == primary and n.hours == "inside")
+    found.append(
+        Verdict(
+            "Is there nothing outside program hours, when no team worked?",
+            f"{percent(outside.effect.change)} outside, {percent(inside.effect.change)} inside;"
+            f" {count(outside.effect.averted)} of {count(outside.effect.averted + inside.effect.averted)} fewer reports lie outside",
+            not _excludes_zero(outside),
+        )
+    )
+    bases = [n for n in a.bases if n.outcome == primary]
+    found.append(
+        Verdict(
+            "Does the interval leave out zero on every base?",
+            "; ".join(f"{n.name} {percent(n.effect.change)}" for n in bases),
+            all(_excludes_zero(n) for n in bases),
+        )
+    )
+    found.append(
+        Verdict(
+            "Do places as they were before the start run level with the others?",
+            f"joint test of {a.events.leads} leads: permutation of places p = {a.leads_permuted:.3f};"
+            f" Wald p = {a.events.leads_p_value:.5f}, which rejects too often with so few places",
+            a.leads_permuted > 0.05,
+        )
+    )
+    found.append(
+        Verdict(
+            "Is the fall unusual among contiguous sets of like volume?",
+            f"{a.contiguous.share_as_low:.1%} of {len(a.contiguous.estimates):,} sets fall as far;"
+            f" on average {a.contiguous.overlap:.1f} of their places are treated ones (descriptive)",
+            a.contiguous.share_as_low <= 0.05,
+        )
+    )
+    return found
+
+
+def _excludes_zero(named: Named) -> bool:
+    return named.effect.change_low > 0 or named.effect.change_high < 0
+
+
+def conclusion(a: Analysis) -> list[str]:
+    """Follows from the verdicts: what was found, whether it is what was published, and whether it is the program's."""
+    e, found = a.main.effect, verdicts(a)
+    low, high = sorted((e.averted_low, e.averted_high))
+    said = [
+        f"In these places {count(e.averted)} {'fewer' if e.averted > 0 else 'more'} offense reports were written than the"
+        f" main specification implies without the program ({count(low)} to {count(high)}): {count(e.observed)} seen,"
+        f" {count(e.counterfactual)} implied, {percent(e.change)}. There are fewer offense reports partly because"
+        " responders who are not police write none."
+    ]
+    if a.study.published:
+        agree = [v.stands for v in found[:3]]
+        said.append(
+            "The published percentage, number and implied level are all inside the intervals."
+            if all(agree)
+            else f"Of the published percentage, number and implied level, {sum(agree)} of 3 lie inside the intervals."
+            " What was published cannot be told to be the same thing: the result is not reproducible from public data."
+        )
+    checks = found[3:] if a.study.published else found
+    fails = sum(not v.stands for v in checks)
+    said.append(
+        f"{fails} of {len(checks)} questions that the design has to stand are answered with no. "
+        + ("Nothing speaks against reading the fall as the program's, as far as they can tell." if not fails else
+           "The fall cannot be assigned to the program from these data.")
+    )  # fmt: skip
+    return said
+
+
+def curve_summary(a: Analysis) -> str:
+    changes = np.array([n.effect.change for n in a.curve])
+    averted = np.array([n.effect.averted for n in a.curve])
+    left_out = sum(_excludes_zero(n) for n in a.curve)
+    said = (
+        f"{len(a.curve)} specifications: {len(a.study.curve.outcomes)} outcomes, {len(a.study.curve.places)} sets of"
+        f" places, {len(a.study.curve.bases)} bases, {len(a.study.curve.days)} ways of days,"
+        f" {len(a.study.curve.estimators)} estimators. Change from {percent(changes.min())} to {percent(changes.max())},"
+        f" median {percent(float(np.median(changes)))}; fewer reports from {count(averted.min())} to"
+        f" {count(averted.max())}, median {count(float(np.median(averted)))}. The interval leaves out zero in {left_out}."
+    )
+    if a.study.published:
+        p = a.study.published
+        near = int(((changes > p.change_percent / 100 - 0.05) & (changes < p.change_percent / 100 + 0.05)).sum())
+        reach = int((averted >= p.averted).sum())
+        both = int((((changes > p.change_percent / 100 - 0.05) & (changes < p.change_percent / 100 + 0.05)) & (averted >= p.averted)).sum())  # fmt: skip
+        said += (
+            f" {near} lie within five points of the published percentage, {reach} reach the published number of reports,"
+            f" {both} do both. The curve describes how fragile the number is; it is no place to look for the published one."
+        )
+    return said
+
+
+def _permutation_rows(a: Analysis) -> tuple[tuple, ...]:
+    def row(name: str, p: Permuted) -> tuple:
+        return (
+            name, len(p.estimates), percent(float(np.expm1(p.treated))), f"{p.share_as_low:.4f}", f"{p.share_as_far:.4f}",
+            f"{p.overlap:.1f}",
+        )  # fmt: skip
+
+    low, high = a.study.permutation.volume_from, a.study.permutation.volume_to
+    return (
+        row("any set of as many places", a.any_set),
+        row(f"contiguous sets with {low:g} to {high:g} times the reports before (descriptive)", a.contiguous),
+    )
+
+
+def findings(a: Analysis, kind: str, release: str, sha256: str, notes: tuple[str, ...] = ()) -> list[Block]:
+    """The blocks of the report, in order; notes are paragraphs that stand beside the result.
+
+    Raises StudyError if a table holds a small cell.
+    """
+    study = a.study
+    labels = {o.name: o.label for o in study.outcomes}
+
+    def effects(name: str, title: str, rows: Iterable[Named], note: str = "") -> TableBlock:
+        return TableBlock(name, title, EFFECT_COLUMNS, tuple(_effect_row(n, labels) for n in rows), EFFECT_COUNTS, note)
+
+    blocks: list[Block] = []
+    if kind == EXPLORATORY:
+        blocks.append(
+            Paragraph("EXPLORATORY: the study file was not frozen as it is now before these results were seen.", True)
+        )
+    blocks += [
+        Heading("The question"),
+        Paragraph(study.question),
+        Heading("What follows"),
+        *(Paragraph(x) for x in conclusion(a)),
+        TableBlock(
+            "main", "Main specification beside what was published", ("", "found", "published"), _main_rows(a),
+            note="Every percentage stands with its level: reports seen, the count implied without the program, and their difference.",
+        ),
+        *(Paragraph(x) for x in notes),
+        TableBlock(
+            "verdicts", "What the result has to stand", ("question", "seen", "stands"),
+            tuple((v.question, v.seen, "yes" if v.stands else "no") for v in verdicts(a)),
+        ),
+        Heading("Known before, and frozen", True),
+        Paragraph(study.known_before),
+        Paragraph(
+            f"Registered on {study.registered_on}; {kind} run of the study file {sha256[:16]}, on release {release}."
+        ),
+        Heading("Methods"),
+        *(Paragraph(x) for x in methods(a)),
+        Heading("Rows from landed to analyzed", True),
+        TableBlock(
+            "flow", "Flow of rows", ("step", "left out", "remain"), tuple((s.step, s.left_out, s.remain) for s in a.flow),
+            ("left out", "remain"), "Each step's remaining rows are those of the step before less the rows left out.",
+        ),
+        TableBlock(
+            "table_one", "Reports before, treated and other places (Table 1)",
+            ("outcome", "months", "treated", "others", "treated, mean", "others, mean", "standardized difference"),
+            tuple(
+                (g.outcome, g.period, g.treated_count, g.other_count, f"{g.treated_mean:.1f}", f"{g.other_mean:.1f}", f"{g.standardized_difference:.2f}")
+                for g in a.table_one
+            ),
+            ("treated", "others"), "Means are reports per place and month.",
+        ),
+        Figure(
+            "monthly", "Reports of the primary outcome by month",
+            "Lines of monthly reports of the primary outcome in the treated and the other places, with the program's months marked.",
+        ),
+        Heading("By outcome, and by base", True),
+        effects("outcomes", "Outcomes, main base", a.outcomes),
+        effects("bases", "Bases: what the months after are held against", a.bases),
+        Heading("Starts that never happened", True),
+        effects("placebos", "In-time placebos", a.placebos, "Where the interval leaves out zero, the design finds a program that was not there."),
+        Figure("placebos", "In-time placebos", "Estimates with intervals of the real start and of the starts that never happened, targeted and serious offenses."),
+        Heading("Leads", True),
+        Paragraph(
+            f"Log ratio of treated to other places in each month against {study.event_study.reference}. {study.event_study.why}"
+            f" Joint test of the {a.events.leads} months before the start: by permutation of whole places p ="
+            f" {a.leads_permuted:.3f}; Wald (chi-square) p = {a.events.leads_p_value:.5f}, which rejects too often with"
+            f" {len(study.places[study.main.place].units)} treated places and is printed to describe."
+        ),
+        Figure("events", "Event study with its leads", "Monthly log ratios with 95 % intervals, targeted and serious offenses."),
+        TableBlock(
+            "event_study", "Event study", ("month", "targeted", "targeted, 95 %", "serious", "serious, 95 %"),
+            tuple(
+                (m, f"{x:+.3f}", f"{lo:+.3f} to {hi:+.3f}", f"{y:+.3f}", f"{lo2:+.3f} to {hi2:+.3f}")
+                for m, x, lo, hi, y, lo2, hi2 in zip(
+                    a.events.months, a.events.estimates, a.events.low, a.events.high, a.placebo_events.estimates,
+                    a.placebo_events.low, a.placebo_events.high, strict=True,
+                )
+            ),
+            in_report=False,
+        ),
+        Heading("Days left out, and program hours", True),
+        *(
+            Paragraph(f"{before - without:,} of the {before:,} reports before fall on the days left out ({d.first} to {d.last}). {d.why}")
+            for d, (_, before, without) in zip(study.left_out_days, a.days_count, strict=True)
+        ),
+        effects("days", "Without these days", a.days),
+        effects("hours", "Inside and outside program hours", a.hours, study.treatment.hours.why),
+        Heading("Permutation of places", True),
+        TableBlock(
+            "permutation", "Estimates of other sets of places",
+            ("sets", "drawn", "treated set", "share as low", "share as far", "mean overlap"), _permutation_rows(a), ("drawn",),
+            "Nobody drew the treated places by lot, so these shares describe and are no test. Contiguous: neighbors share"
+            f" a {study.permutation.neighbors_share} with at least {study.permutation.neighbors_share_rows} reports of"
+            f" {study.permutation.neighbors_in.first[:4]} in each.",
+        ),
+        Figure("permutation", "Contiguous sets of like volume", "Histogram of estimates of contiguous sets with the treated set marked."),
+        Heading("Specification curve", True),
+        Paragraph(curve_summary(a)),
+        Figure("curve", "All specifications", "Sorted estimates of all specifications: change in percent above, fewer reports below, with the published values marked."),
+        TableBlock(
+            "curve", "All specifications",
+            ("outcome", "places", "base", "days", "estimator", "implied without", "fewer reports", "change", "change, low", "change, high"),
+            tuple(
+                (n.outcome, n.place, n.base, n.days, n.effect.estimator, round(n.effect.counterfactual, 1), round(n.effect.averted, 1),
+                 round(n.effect.change, 6), round(n.effect.change_low, 6), round(n.effect.change_high, 6))
+                for n in a.curve
+            ),
+            in_report=False,
+        ),
+        Heading("Limits"),
+        Listing(study.limits),
+        Heading("References"),
+        Listing(study.references),
+    ]  # fmt: skip
+    small = [f"{b.name}: {c}" for b in blocks if isinstance(b, TableBlock) for c in b.small_cells(study.suppression)]
+    if small:
+        raise StudyError(
+            f"{study.study_id}: a cell of 1 to {study.suppression - 1} may not leave the internal tier ({small[0]});"
+            " take wider months, more places or a wider outcome"
+        )
+    return blocks
+
+
+def _main_rows(a: Analysis) -> tuple[tuple, ...]:
+    e, p = a.main.effect, a.study.published
+    low, high = e.observed + e.averted_low, e.observed + e.averted_high
+    rows = [
+        ("reports before, treated places", count(e.before), "not printed"),
+        ("reports seen, treated places", count(e.observed), count(p.averted / (-p.change_percent / 100) - p.averted) + " (implied)" if p else ""),
+        ("implied without the program", f"{count(e.counterfactual)} ({count(low)} to {count(high)})", count(p.averted / (-p.change_percent / 100)) + " (implied)" if p else ""),
+        ("fewer reports", f"{count(e.averted)} ({count(e.averted_low)} to {count(e.averted_high)})", count(p.averted) if p else ""),
+        ("change", f"{percent(e.change)} ({percent(e.change_low)} to {percent(e.change_high)})", f"{p.change_percent:+.0f} %" if p else ""),
+    ]  # fmt: skip
+    if p and e.averted > 0:
+        rows.append(
+            (
+                "program cost per report fewer, USD",
+                f"{count(p.program_cost_usd / e.averted)}", f"{count(p.program_cost_usd / p.averted)}",
+            )
+        )  # fmt: skip
+    return tuple(rows)
+
+
+def methods(a: Analysis) -> list[str]:
+    """Methods text, written from the study file."""
+    s = a.study
+    base, places = s.base(s.main.base).months, s.treatment.where
+    primary = s.outcome(s.main.outcome)
+    return [
+        f"Design: difference in differences over {len(s.unit.values)} places ({s.unit.column}) and months, {base.first} to"
+        f" {base.last} against {s.after.first} to {s.after.last}. Estimand: {s.estimand.replace('_', ' ')} over all places"
+        " and hours of the treated months.",
+        f"Treated: {', '.join(places.units)}. {places.why}",
+        f"Comparison: {s.comparison}",
+        f"Primary outcome: {primary.label}. {primary.why} Types: {', '.join(v for r in primary.where for v in r.values)}.",
+        *(f"Further outcome: {o.label}. {o.why}" for o in s.outcomes if o is not primary),
+        "Main estimator: Poisson regression of counts with fixed effects of places and months (pyfixest), errors clustered"
+        f" by {s.clustering} (CRV1 with the package's default small-sample correction, which it calls nonnested), p by"
+        " the normal. The implied count without the program is the seen count over the estimated ratio. Linear: the same on"
+        f" counts. Adjusted for: {', '.join(s.adjustments) or 'nothing'}.",
+        f"Whether form and re-code rates shift when the program starts: {'tested' if s.form_and_recode_shift.tested else 'not tested'}."
+        f" {s.form_and_recode_shift.why}",
+        f"Cells of 1 to {s.suppression - 1} are not shown. Seed of all draws: {s.permutation.seed}.",
+    ]  # fmt: skip
