@@ -35,6 +35,8 @@ class Named:
     base: str
     days: str
     hours: str
+    before: Window
+    after: Window
     effect: Effect
     why: str = ""
 
@@ -93,17 +95,17 @@ def analyze(con: duckdb.DuckDBPyConnection, study: Study) -> Analysis:
         flow=tuple(counts.flow(window, primary)),
         outcomes=tuple(run.one(o.label, o.name, why=o.why) for o in study.outcomes),
         bases=tuple(
-            run.one(f"{b.months.first} to {b.months.last}", o.name, base=b.name, why=b.why)
+            run.one(b.name.replace("_", " "), o.name, base=b.name, why=b.why)
             for o in (study.outcome(primary), *placebo)
             for b in study.bases
         ),
         placebos=tuple(
-            run.one(f"{x.after.first} to {x.after.last}", o.name, window=(x.name, x.base, x.after), why=x.why)
+            run.one(x.name.replace("_", " "), o.name, window=(x.name, x.base, x.after), why=x.why)
             for o in (study.outcome(primary), *placebo)
             for x in study.placebos
         ),
         days=tuple(
-            run.one(d.name, o, days=d.name, why=d.why)
+            run.one(f"without {d.name}".replace("_", " "), o, days=d.name, why=d.why)
             for d in study.left_out_days
             for o in (x.name for x in study.outcomes)
         ),
@@ -158,7 +160,7 @@ class _Runner:
         effect = difference_in_differences(
             self.counts.panel(outcome, days, hours), self.treated(place), before, after, estimator or main.estimator
         )
-        return Named(name, outcome, place, label, days, hours, effect, why)
+        return Named(name, outcome, place, label, days, hours, before, after, effect, why)
 
 
 def _table_one(counts: Counts, treated: np.ndarray, study: Study, outcome: Outcome) -> GroupCount:

@@ -40,7 +40,8 @@ def _alt():
 def _rows(**columns):
     import pandas as pd
 
-    return pd.DataFrame(columns)
+    # Estimates repeat to about 12 digits; rounded, the drawing repeats byte for byte.
+    return pd.DataFrame(columns).round(6)
 
 
 def _monthly(a: Analysis):
@@ -107,11 +108,11 @@ def _placebos(a: Analysis):
             "high": 100 * e.change_high,
         }
 
-    real = [row(n, f"{a.study.after.first} (the program)") for n in a.bases if n.base == a.study.main.base]
-    fake = [row(n, n.name[:7]) for n in a.placebos]
+    real = [row(n, f"{a.study.after.first} (real)") for n in a.bases if n.base == a.study.main.base]
+    fake = [row(n, n.after.first) for n in a.placebos]
     import pandas as pd
 
-    frame = pd.DataFrame(sorted(real + fake, key=lambda r: r["start"]))
+    frame = pd.DataFrame(sorted(real + fake, key=lambda r: r["start"])).round(6)
     y = alt.Y("start:N", title="start", sort=None)
     base = alt.Chart(frame)
     color = alt.Color(
@@ -123,7 +124,15 @@ def _placebos(a: Analysis):
             x=alt.X("low:Q", title="change, %"), x2="high:Q", y=y, yOffset=offset, color=color
         )
         + base.mark_point(filled=True, size=50, opacity=1).encode(
-            x="change:Q", y=y, yOffset=offset, color=color, shape=alt.Shape("of:N", title=None)
+            x="change:Q",
+            y=y,
+            yOffset=offset,
+            color=color,
+            shape=alt.Shape(
+                "of:N",
+                title=None,
+                scale=alt.Scale(domain=["primary outcome", "placebo outcome"], range=["circle", "square"]),
+            ),
         )
         + alt.Chart(_rows(x=[0])).mark_rule(color=DARK).encode(x="x:Q")
     ).properties(width=WIDTH - 40, height=210)
@@ -137,7 +146,9 @@ def _permutation(a: Analysis):
     bars = (
         alt.Chart(frame)
         .mark_bar(color=GRAY)
-        .encode(x=alt.X("low:Q", title="change, %"), x2="high:Q", y=alt.Y("sets:Q", title="contiguous sets"))
+        .encode(
+            x=alt.X("low:Q", bin="binned", title="change, %"), x2="high:Q", y=alt.Y("sets:Q", title="contiguous sets")
+        )
     )
     line = (
         alt.Chart(_rows(x=[100 * float(np.expm1(a.contiguous.treated))], label=["treated set"]))

@@ -38,7 +38,8 @@ class Listing:
 class TableBlock:
     """A table. rows: cells as text or numbers; counts: the columns that are counts of records, which must not be small.
 
-    in_report: whether it is printed there, or only written as CSV.
+    in_report: whether it is printed there, or only written as CSV. data: columns and rows of the CSV where they are not
+    those that are shown. widths: of the columns in the PDF.
     """
 
     name: str
@@ -48,6 +49,8 @@ class TableBlock:
     counts: tuple[str, ...] = ()
     note: str = ""
     in_report: bool = True
+    data: tuple[tuple[str, ...], tuple[tuple, ...]] | None = None
+    widths: tuple[str, ...] = ()
 
     def small_cells(self, smallest: int) -> list[str]:
         places = [i for i, c in enumerate(self.columns) if c in self.counts]
@@ -66,10 +69,16 @@ class Figure:
 Block = Heading | Paragraph | Listing | TableBlock | Figure
 
 EFFECT_COLUMNS = (
-    "what", "outcome", "months before", "reports before", "reports seen", "implied without", "fewer reports",
-    "fewer, 95 %", "change", "change, 95 %", "p",
+    "what", "outcome", "base", "reports before", "reports seen", "implied without", "fewer reports (95 %)",
+    "change (95 %)", "p",
 )  # fmt: skip
+EFFECT_WIDTHS = ("2fr", "1.7fr", "auto", "auto", "auto", "auto", "auto", "auto", "auto")
 EFFECT_COUNTS = ("reports before", "reports seen")
+EFFECT_DATA = (
+    "what", "outcome", "place", "base_first", "base_last", "after_first", "after_last", "days", "hours", "estimator",
+    "reports_before", "reports_seen", "implied_without", "fewer_reports", "fewer_low", "fewer_high", "change",
+    "change_low", "change_high", "coefficient", "clustered_error", "p_value",
+)  # fmt: skip
 
 
 def percent(value: float) -> str:
@@ -80,12 +89,25 @@ def count(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def _effect_row(named: Named, labels: dict[str, str]) -> tuple:
+def _effect_row(named: Named) -> tuple:
     e = named.effect
     return (
-        named.name, labels[named.outcome], named.base.replace("_", " "), e.before, e.observed, count(e.counterfactual),
-        count(e.averted), f"{count(e.averted_low)} to {count(e.averted_high)}", percent(e.change),
-        f"{percent(e.change_low)} to {percent(e.change_high)}", f"{e.p_value:.3f}",
+        named.name, named.outcome.replace("_", " "), f"{named.before.first} to {named.before.last}", e.before, e.observed,
+        count(e.counterfactual), f"{count(e.averted)} ({count(e.averted_low)} to {count(e.averted_high)})",
+        f"{percent(e.change)} ({100 * e.change_low:+.1f} to {100 * e.change_high:+.1f})",
+        "<0.001" if e.p_value < 0.001 else f"{e.p_value:.3f}",
+    )  # fmt: skip
+
+
+def _effect_data(named: Named) -> tuple:
+    e = named.effect
+    numbers = (
+        e.counterfactual, e.averted, e.averted_low, e.averted_high, e.change, e.change_low, e.change_high, e.coefficient,
+        e.error, e.p_value,
+    )  # fmt: skip
+    return (
+        named.name, named.outcome, named.place, named.before.first, named.before.last, named.after.first,
+        named.after.last, named.days, named.hours, e.estimator, e.before, e.observed, *(round(n, 6) for n in numbers),
     )  # fmt: skip
 
 
@@ -163,7 +185,7 @@ def verdicts(a: Analysis) -> list[Verdict]:
     )
     found.append(
         Verdict(
-            "Do places as they were before the start run level with the others?",
+            "Do treated and other places run level in the months before the start?",
             f"joint test of {a.events.leads} leads: permutation of places p = {a.leads_permuted:.3f};"
             f" Wald p = {a.events.leads_p_value:.5f}, which rejects too often with so few places",
             a.leads_permuted > 0.05,
@@ -171,7 +193,7 @@ def verdicts(a: Analysis) -> list[Verdict]:
     )
     found.append(
         Verdict(
-            "Is the fall unusual among contiguous sets of like volume?",
+            "Is the fall among the deepest 5 % of contiguous sets of like volume?",
             f"{a.contiguous.share_as_low:.1%} of {len(a.contiguous.estimates):,} sets fall as far;"
             f" on average {a.contiguous.overlap:.1f} of their places are treated ones (descriptive)",
             a.contiguous.share_as_low <= 0.05,
@@ -195,12 +217,18 @@ def conclusion(a: Analysis) -> list[str]:
         " responders who are not police write none."
     ]
     if a.study.published:
-        agree = [v.stands for v in found[:3]]
+        names = ("percentage", "number of reports", "count that they imply without the program")
+        inside = [n for n, v in zip(names, found[:3], strict=True) if v.stands]
+        outside = [n for n, v in zip(names, found[:3], strict=True) if not v.stands]
         said.append(
-            "The published percentage, number and implied level are all inside the intervals."
-            if all(agree)
-            else f"Of the published percentage, number and implied level, {sum(agree)} of 3 lie inside the intervals."
-            " What was published cannot be told to be the same thing: the result is not reproducible from public data."
+            f"Of the published figures, inside the intervals: {', '.join(inside) or 'none'}; outside:"
+            f" {', '.join(outside) or 'none'}. "
+            + (
+                "What is counted here is then not what was counted there: the published result is not reproducible from"
+                " public data."
+                if outside
+                else "The published result is within what these data give."
+            )
         )
     checks = found[3:] if a.study.published else found
     fails = sum(not v.stands for v in checks)
@@ -255,10 +283,13 @@ def findings(a: Analysis, kind: str, release: str, sha256: str, notes: tuple[str
     Raises StudyError if a table holds a small cell.
     """
     study = a.study
-    labels = {o.name: o.label for o in study.outcomes}
 
     def effects(name: str, title: str, rows: Iterable[Named], note: str = "") -> TableBlock:
-        return TableBlock(name, title, EFFECT_COLUMNS, tuple(_effect_row(n, labels) for n in rows), EFFECT_COUNTS, note)
+        rows = tuple(rows)
+        return TableBlock(
+            name, title, EFFECT_COLUMNS, tuple(map(_effect_row, rows)), EFFECT_COUNTS, note,
+            data=(EFFECT_DATA, tuple(map(_effect_data, rows))), widths=EFFECT_WIDTHS,
+        )  # fmt: skip
 
     blocks: list[Block] = []
     if kind == EXPLORATORY:
@@ -286,7 +317,7 @@ def findings(a: Analysis, kind: str, release: str, sha256: str, notes: tuple[str
         ),
         Heading("Methods"),
         *(Paragraph(x) for x in methods(a)),
-        Heading("Rows from landed to analyzed", True),
+        Heading("Rows from landed to analyzed"),
         TableBlock(
             "flow", "Flow of rows", ("step", "left out", "remain"), tuple((s.step, s.left_out, s.remain) for s in a.flow),
             ("left out", "remain"), "Each step's remaining rows are those of the step before less the rows left out.",
@@ -307,9 +338,9 @@ def findings(a: Analysis, kind: str, release: str, sha256: str, notes: tuple[str
         Heading("By outcome, and by base", True),
         effects("outcomes", "Outcomes, main base", a.outcomes),
         effects("bases", "Bases: what the months after are held against", a.bases),
-        Heading("Starts that never happened", True),
+        Heading("Starts that never happened"),
         effects("placebos", "In-time placebos", a.placebos, "Where the interval leaves out zero, the design finds a program that was not there."),
-        Figure("placebos", "In-time placebos", "Estimates with intervals of the real start and of the starts that never happened, targeted and serious offenses."),
+        Figure("placebos", "In-time placebos", "Estimates with intervals of the real start and of the starts that never happened, primary and placebo outcome."),
         Heading("Leads", True),
         Paragraph(
             f"Log ratio of treated to other places in each month against {study.event_study.reference}. {study.event_study.why}"
@@ -317,9 +348,9 @@ def findings(a: Analysis, kind: str, release: str, sha256: str, notes: tuple[str
             f" {a.leads_permuted:.3f}; Wald (chi-square) p = {a.events.leads_p_value:.5f}, which rejects too often with"
             f" {len(study.places[study.main.place].units)} treated places and is printed to describe."
         ),
-        Figure("events", "Event study with its leads", "Monthly log ratios with 95 % intervals, targeted and serious offenses."),
+        Figure("events", "Event study with its leads", "Monthly log ratios with 95 % intervals, primary and placebo outcome."),
         TableBlock(
-            "event_study", "Event study", ("month", "targeted", "targeted, 95 %", "serious", "serious, 95 %"),
+            "event_study", "Event study", ("month", "primary", "primary, 95 %", "placebo", "placebo, 95 %"),
             tuple(
                 (m, f"{x:+.3f}", f"{lo:+.3f} to {hi:+.3f}", f"{y:+.3f}", f"{lo2:+.3f} to {hi2:+.3f}")
                 for m, x, lo, hi, y, lo2, hi2 in zip(
@@ -329,14 +360,14 @@ def findings(a: Analysis, kind: str, release: str, sha256: str, notes: tuple[str
             ),
             in_report=False,
         ),
-        Heading("Days left out, and program hours", True),
+        Heading("Days left out, and program hours"),
         *(
             Paragraph(f"{before - without:,} of the {before:,} reports before fall on the days left out ({d.first} to {d.last}). {d.why}")
             for d, (_, before, without) in zip(study.left_out_days, a.days_count, strict=True)
         ),
         effects("days", "Without these days", a.days),
         effects("hours", "Inside and outside program hours", a.hours, study.treatment.hours.why),
-        Heading("Permutation of places", True),
+        Heading("Permutation of places"),
         TableBlock(
             "permutation", "Estimates of other sets of places",
             ("sets", "drawn", "treated set", "share as low", "share as far", "mean overlap"), _permutation_rows(a), ("drawn",),
@@ -349,14 +380,8 @@ def findings(a: Analysis, kind: str, release: str, sha256: str, notes: tuple[str
         Paragraph(curve_summary(a)),
         Figure("curve", "All specifications", "Sorted estimates of all specifications: change in percent above, fewer reports below, with the published values marked."),
         TableBlock(
-            "curve", "All specifications",
-            ("outcome", "places", "base", "days", "estimator", "implied without", "fewer reports", "change", "change, low", "change, high"),
-            tuple(
-                (n.outcome, n.place, n.base, n.days, n.effect.estimator, round(n.effect.counterfactual, 1), round(n.effect.averted, 1),
-                 round(n.effect.change, 6), round(n.effect.change_low, 6), round(n.effect.change_high, 6))
-                for n in a.curve
-            ),
-            in_report=False,
+            "curve", "All specifications", EFFECT_DATA, tuple(map(_effect_data, a.curve)),
+            ("reports_before", "reports_seen"), in_report=False,
         ),
         Heading("Limits"),
         Listing(study.limits),

@@ -26,8 +26,9 @@ def table_csv(table: TableBlock) -> str:
     """The table as CSV, numbers as they are."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(table.columns)
-    writer.writerows(table.rows)
+    columns, rows = table.data or (table.columns, table.rows)
+    writer.writerow(columns)
+    writer.writerows(rows)
     return out.getvalue()
 
 
@@ -116,7 +117,7 @@ def typst_source(title: str, blocks: list[Block]) -> str:
 
 def _typst_table(table: TableBlock) -> str:
     wide = len(table.columns) > 8
-    widths = ", ".join(_width(table, i) for i in range(len(table.columns)))
+    widths = ", ".join(table.widths or [_width(table, i) for i in range(len(table.columns))])
     align = ", ".join("right" if _is_number_column(table, i) else "left" for i in range(len(table.columns)))
     cells = [f"[{_typst(c)}]" for c in table.columns]
     rows = [", ".join(f"[{_typst(shown(v))}]" for v in r) for r in table.rows]
@@ -157,5 +158,5 @@ def write_report(folder: Path, title: str, blocks: list[Block], figures: dict[st
         write(f"figures/{name}.svg", svg)
     write("report.html", page(title, blocks, figures))
     write("report.typ", typst_source(title, blocks))
-    typst.compile(folder / "report.typ", output=folder / "report.pdf", root=folder)
+    typst.compile(folder / "report.typ", output=folder / "report.pdf", root=folder, ignore_system_fonts=True)
     return [*written, folder / "report.pdf"]
