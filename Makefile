@@ -27,7 +27,7 @@ lint: $(READY)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/sqlfluff lint --processes 0 dbt_project/models
 
 lock:  ## resolve the lock file anew; needs uv
-	uv pip compile pyproject.toml --extra dev --extra semantic --extra staffing --universal --python-version 3.11 --generate-hashes \
+	uv pip compile pyproject.toml --extra dev --extra evaluate --extra semantic --extra staffing --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-strip-extras --no-annotate --output-file requirements.lock
 
 bench: $(READY)

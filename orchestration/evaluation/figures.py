@@ -187,5 +187,5 @@ def _curve(a: Analysis):
 def _line(alt, value: float, label: str):
     frame = _rows(y=[value], label=[label])
     return alt.Chart(frame).mark_rule(color=DARK, strokeDash=[4, 3]).encode(y="y:Q") + alt.Chart(frame).mark_text(
-        align="right", dy=-6, x=WIDTH, fontSize=11, color=DARK
+        align="left", dy=-6, x=WIDTH * 0.02, fontSize=11, color=DARK
     ).encode(y="y:Q", text="label:N")

@@ -319,7 +319,7 @@ def findings(a: Analysis, kind: str, release: str, sha256: str, notes: tuple[str
         *(Paragraph(x) for x in methods(a)),
         Heading("Rows from landed to analyzed"),
         TableBlock(
-            "flow", "Flow of rows", ("step", "left out", "remain"), tuple((s.step, s.left_out, s.remain) for s in a.flow),
+            "flow", "Flow of rows", ("step", "left out", "remain"), _flow_rows(a, study.suppression),
             ("left out", "remain"), "Each step's remaining rows are those of the step before less the rows left out.",
         ),
         TableBlock(
@@ -395,6 +395,21 @@ def findings(a: Analysis, kind: str, release: str, sha256: str, notes: tuple[str
             " take wider months, more places or a wider outcome"
         )
     return blocks
+
+
+def _flow_rows(a: Analysis, smallest: int) -> tuple[tuple, ...]:
+    """The steps, each that leaves out a small number taken together with the next one."""
+    rows: list[tuple] = []
+    names, gone = [], 0
+    for s in a.flow:
+        names, gone = [*names, s.step], gone + s.left_out
+        if not 0 < gone < smallest:
+            rows.append(("; ".join(names), gone, s.remain))
+            names, gone = [], 0
+    if names:
+        step, left_out, _ = rows.pop()
+        rows.append(("; ".join([step, *names]), left_out + gone, a.flow[-1].remain))
+    return tuple(rows)
 
 
 def _main_rows(a: Analysis) -> tuple[tuple, ...]:

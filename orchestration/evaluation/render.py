@@ -85,7 +85,6 @@ TYPST_HEAD = """\
 #show heading: set block(above: 1.3em, below: 0.8em)
 #show table.cell.where(y: 0): set text(weight: "bold")
 #show figure.where(kind: table): set figure.caption(position: top)
-#show figure.where(kind: table): set block(breakable: true)
 #show figure.caption: set align(left)
 #show figure: set align(left)
 
@@ -124,6 +123,7 @@ def _typst_table(table: TableBlock) -> str:
     size = "7pt" if wide else "8.5pt"
     note = f"#text(size: 8pt, fill: luma(80))[{_typst(table.note)}]\n" if table.note else ""
     return (
+        f"#show figure.where(kind: table): set block(breakable: {str(len(table.rows) > 20).lower()})\n"
         f"#figure(kind: table, caption: [{_typst(table.title)}])[#set text(size: {size})\n#table(columns: ({widths}),"
         f" align: ({align}), stroke: (x: none, y: 0.4pt + luma(200)), inset: (x: 3pt, y: 3.5pt),\n"
         f"table.header({', '.join(cells)}),\n" + ",\n".join(rows) + f")]\n{note}"
