@@ -84,12 +84,14 @@ def test_the_event_study_gives_each_month_against_the_reference():
 
 
 def test_permutation_counts_the_treated_set_itself():
-    # One of two places fell and the other did not: half of all sets are the treated one.
-    panel = Panel(("a", "b"), MONTHS, np.array([[50, 50, 25, 25], [50, 50, 50, 50]]))
-    found = permute_any(panel, np.array([True, False]), BASE, AFTER, 999, 1)
+    # One of four places fell to a half: a quarter of all sets are the treated one, and no other is as low or as far.
+    fell, level = [50, 50, 25, 25], [50, 50, 50, 50]
+    panel = Panel(tuple("abcd"), MONTHS, np.array([fell, level, level, level]))
+    found = permute_any(panel, np.array([True, False, False, False]), BASE, AFTER, 999, 1)
     assert found.treated == pytest.approx(np.log(0.5))
-    assert found.share_as_low == pytest.approx(0.5, abs=0.05)
-    assert found.share_as_far == 1.0
+    assert found.share_as_low == pytest.approx(0.25, abs=0.05)
+    assert found.share_as_far == pytest.approx(found.share_as_low)
+    assert found.overlap == pytest.approx(0.25, abs=0.05)
 
 
 def test_contiguous_sets_are_connected_and_distinct():
