@@ -59,7 +59,13 @@ class Counts:
         self.con, self.study = con, study
         p = study.population
         table = f"internal.{name(p.table)}"
-        there = {r[0] for r in con.execute(f"describe {table}").fetchall()}
+        try:
+            there = {r[0] for r in con.execute(f"describe {table}").fetchall()}
+        except duckdb.CatalogException as error:
+            raise StudyError(
+                f"{study.study_id}/study.yml: population.table: no '{p.table}' in this release; `crisis describe` lists"
+                " its tables"
+            ) from error
         rules = [study.unit, *p.where, *(r for o in study.outcomes for r in (*o.where, *o.without))]
         for column in {p.at, *(r.column.partition(".")[0] for r in rules)} - there:
             raise StudyError(f"{study.study_id}/study.yml: '{column}' is no column of {p.table} in this release")
@@ -79,6 +85,13 @@ class Counts:
             where agency_id in ({", ".join(map(text, p.agencies))})
             """
         )
+        if not con.execute(
+            "select 1 from evaluated where month between $1 and $2 limit 1", [p.data.first, p.data.last]
+        ).fetchone():
+            raise StudyError(
+                f"{study.study_id}: {p.table} has no row of {', '.join(p.agencies)} from {p.data.first} to {p.data.last} in"
+                f" this release; put its files into the drop folder and run `crisis run --agency {p.agencies[0]}`"
+            )
         self.months = tuple(
             r[0]
             for r in con.execute(

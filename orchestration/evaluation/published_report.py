@@ -56,7 +56,14 @@ def print_published(console: Console) -> None:
     console.print(table)
     for line in summary(checks):
         console.print(line)
+    for c in checks:
+        if c.verdict == DIFFERS:
+            console.print(f"  {c.check_id}: {escape(c.note)}")
     console.print(SAYS)
+    sources = _table("study", "design", "comparison", "who claims it")
+    for s in {c.study.study_id: c.study for c in checks}.values():
+        sources.add_row(escape(s.title), escape(s.design), s.comparison.replace("_", " "), escape(s.claimed_by))
+    console.print(sources)
     _print_whole(console, whole)
 
 

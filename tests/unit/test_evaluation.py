@@ -220,6 +220,19 @@ def test_a_column_that_the_release_lacks_is_named(con):
         Counts(con, STUDY.model_copy(update={"unit": unit}))
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"table": "fct_nothing"}, "no 'fct_nothing' in this release; `crisis describe` lists its tables"),
+        ({"agencies": ("nowhere",)}, "fct_offense has no row of nowhere from 2019-01 to 2023-11 in this release"),
+    ],
+)
+def test_a_release_without_the_records_says_what_to_do(con, change, said):
+    with pytest.raises(StudyError) as error:
+        Counts(con, STUDY.model_copy(update={"population": STUDY.population.model_copy(update=change)}))
+    assert said in str(error.value)
+
+
 def test_the_command_refuses_a_final_run_of_a_changed_study(tmp_path, home, monkeypatch):
     import shutil
 

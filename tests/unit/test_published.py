@@ -119,3 +119,5 @@ def test_the_command_prints_all_rows_and_calls_them_what_they_are():
     assert "Checks of published arithmetic, not reproduced evaluations" in out.output
     assert "38 of 44 agree" in out.output
     assert sum("DIFF" in line for line in out.output.splitlines()) == 8
+    assert "BX-ER2k: 567 times 1200 is 680400; 676000 is printed" in out.output
+    assert "difference in differences, 8 of 36 precincts" in out.output
