@@ -107,7 +107,7 @@ def print_own(settings: Settings, console: Console, release: str | None = None) 
         }
         rows = (
             con.execute(
-                "select agency_id, program_id, design_code, comparison_code, program_cost_usd, avoided_capacity_usd,"
+                "select program_id, design_code, comparison_code, program_cost_usd, avoided_capacity_usd,"
                 " net_capacity_usd, benefit_cost_ratio from internal.met_cost__avoided"
                 " where component_code = 'all' and availability_code = 'available' order by all"
             ).fetchall()
@@ -118,9 +118,9 @@ def print_own(settings: Settings, console: Console, release: str | None = None) 
     console.print("\n[bold]beside agencies' own figures[/] (M48, M49)")
     table = _table("who", "comparison", "cost USD", "savings or avoided capacity USD", "net USD", "ratio")
     table.add_row("El-Mallakh 2014", "no comparison group", *(f"{v:,.0f}" for v in (whole.costs, whole.savings, whole.net)), f"{whole.ratio:.3f}")  # fmt: skip
-    for agency, program, design, comparison, cost, avoided, net, ratio in rows:
+    for program, design, comparison, cost, avoided, net, ratio in rows:
         table.add_row(
-            f"{agency} {program}", f"{comparison} ({design})",
+            program, f"{comparison} ({design})",
             *("" if v is None else f"{v:,.0f}" for v in (cost, avoided, net)), "" if ratio is None else f"{ratio:.3f}",
         )  # fmt: skip
     console.print(table)

@@ -363,6 +363,25 @@ def test_avoided_cost_is_what_the_forms_say(clean):
     assert told == (n, x, n0, x0, pytest.approx(n * (x0 / n0 - x / n), abs=1e-4))
 
 
+def test_an_agency_s_own_figures_stand_beside_published_ones_with_their_label(clean):
+    from io import StringIO
+
+    from rich.console import Console
+
+    from orchestration.evaluation.published_report import print_own
+
+    console = Console(width=160, file=StringIO())
+    print_own(clean[0], console)
+    with open_release(clean[0]) as con:
+        programs = con.execute(
+            "select program_id, net_capacity_usd from internal.met_cost__avoided where component_code = 'all'"
+        ).fetchall()
+    said = console.file.getvalue()
+    assert programs and all(program in said and f"{net:,.0f}" in said for program, net in programs)
+    assert "no comparison group" in said and "(associational)" in said
+    assert "Neither figure is an effect" in said
+
+
 def test_every_indicator_s_evidence_gives_its_value(clean):
     settings, _ = clean
     with open_release(settings) as con:
