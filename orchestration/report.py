@@ -17,7 +17,7 @@ from orchestration.landing import Manifest
 from orchestration.landing.zone import landed_agencies
 from orchestration.layers.fingerprint import WHOLE
 from orchestration.layers.ledger import EVERY_AGENCY, LAYERS, Ledger
-from orchestration.layers.models import Warehouse
+from orchestration.layers.models import DBT_LAYERS, Warehouse
 from orchestration.layers.months import UNKNOWN, shift
 from orchestration.metric import METRIC_NOTES
 from orchestration.release.metrics import Metric, Value, find_metrics, model_sql, named, newest_value
@@ -67,11 +67,8 @@ def gates_report(settings: Settings, console: Console, layer: str | None, agency
         state, reason = gate.state, gate.reason
         if agency and gate.agency_id not in (agency, EVERY_AGENCY):
             continue
-        if (
-            gate.layer not in ("input", "release")
-            and state == "open"
-            and there.get((gate.layer, gate.month)) != gate.write_id
-        ):
+        written = there.get((gate.layer, gate.month))  # input, links and releases lie outside the warehouse
+        if gate.layer in DBT_LAYERS and state == "open" and written != gate.write_id:
             state, reason = "closed", "opened for other rows than the warehouse holds now; run `crisis run`"
         rows.setdefault((gate.layer, gate.agency_id, state, reason), []).append(key[2])
     if not rows:

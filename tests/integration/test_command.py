@@ -144,6 +144,7 @@ def test_gates_are_printed_with_reasons(demo):
     out = crisis(demo[0], "gates", "--checks", "--layer", "input")
     assert "cedar_county" in out
     assert "passed" in out
+    assert "closed" not in crisis(demo[0], "gates")
 
 
 def test_writing_sql_is_refused(demo):
