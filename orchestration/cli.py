@@ -191,7 +191,7 @@ def serve(port: int) -> None:
 
 
 @main.command()
-@click.option("--layer", type=click.Choice(["input", "staging", "marts", "metrics", "release"]))
+@click.option("--layer", type=click.Choice(["input", "linkage", "staging", "marts", "metrics", "release"]))
 @click.option("--agency", help="Gates of this agency and findings about it.")
 @click.option("--checks", is_flag=True, help="Every finding, not only the failing ones.")
 def gates(layer, agency, checks) -> None:
