@@ -11,17 +11,3 @@
 {% macro duckdb__stable_uniform(text) -%}
     (cast(cast('0x' || substr(md5({{ text }}), 1, 13) as bigint) as double) / 4503599627370496)
 {%- endmacro %}
-
-
-{# The numbers from 1 to n, one a row; the column is draw_number. #}
-{% macro numbers_to(n) -%}
-    {{ return(adapter.dispatch('numbers_to')(n)) }}
-{%- endmacro %}
-
-{% macro default__numbers_to(n) -%}
-    select explode(sequence(1, {{ n }})) as draw_number
-{%- endmacro %}
-
-{% macro duckdb__numbers_to(n) -%}
-    select cast(unnest(generate_series(1, {{ n }})) as integer) as draw_number
-{%- endmacro %}

@@ -53,7 +53,8 @@ program_cost as (
 ),
 
 draw as (
-    {{ numbers_to(draw_count()) }}
+    select number.n as draw_number
+    from ({{ integers(1, draw_count()) }}) as number
 ),
 
 priced as (
