@@ -54,7 +54,8 @@ def metrics_page(root: Path, models: Iterable[tuple[str, dict]]) -> str:
     for metric_id in sorted({*NUMBERED, *labels, *holds}, key=metric_order):
         label = cell(labels.get(metric_id, {}).get("label", ""))
         if metric_id not in holds:
-            rows.append([metric_id, label, "not built yet", "", "", ""])
+            command = labels.get(metric_id, {}).get("table_name")  # what no table can hold, a command estimates
+            rows.append([metric_id, label, code(command) if command else "not built yet", "", "", ""])
         for model in holds.get(metric_id, ()):
             name = model["name"]
             value = values.get(f"{metric_id} {name}")
