@@ -175,12 +175,13 @@ def value_list(name: str) -> tuple[str, ...]:
     return tuple(lists[name])
 
 
+@cache
 def _column_lists(folder: Path = STANDARD) -> dict[str, list[str]]:
     identifying: set[str] = set()
     row_level = {"person_key", "care_person_key", "source_file", "source_row"}
     by_tier: dict[str, set[str]] = {"care": {"care_person_key"}}
     for path in folder.glob("*.yml"):
-        for table in yaml.safe_load(path.read_text(encoding="utf-8"))["schema"]:
+        for table in _read(path)["schema"]:
             said = {p["property"]: p["value"] for p in table["customProperties"]}
             if not said.get("mapped", True) and said["family"] == "reference":
                 continue  # facts of agencies and seeds: no row of theirs is about a person or an event
@@ -220,8 +221,12 @@ for _tag, _pattern, _first in (
     _Yaml.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
 
 
+def _read(path: Path) -> Any:
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=_Yaml)
+
+
 def _suites_of(layer: str, path: Path) -> list[Suite]:
-    raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Yaml)
+    raw = _read(path)
     if not isinstance(raw, dict) or not raw.get("checks"):
         raise SuiteError(f"{path.name}: no checks")
     if unknown := set(raw) - SUITE_KEYS:

@@ -18,6 +18,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from orchestration.standard import Entity, code_list, code_list_names, load_standard, mapped_entities
+from orchestration.yaml_file import read_yaml
 
 
 class AgencyError(ValueError):
@@ -331,12 +332,9 @@ def _first(error: Exception) -> str:
     return str(error)
 
 
-_Yaml = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the parser in C takes a tenth of the time
-
-
 def _read_yaml(path: Path, why: str) -> Any:
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Yaml)
+        return read_yaml(path)
     except FileNotFoundError as error:
         raise AgencyError(f"{path}: no such file; {why}") from error
     except yaml.YAMLError as error:

@@ -13,9 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from orchestration.settings import PROJECT
+from orchestration.yaml_file import read_yaml
 
 FOLDER = Path("evaluations/published")
 WAREHOUSE_MACROS = ("measures/metric_row.sql", "measures/money.sql")
@@ -78,7 +77,7 @@ class Check:
 
 def load_studies(root: Path = PROJECT) -> dict[str, Study]:
     """The studies by their id."""
-    said = yaml.safe_load((root / FOLDER / "studies.yml").read_text(encoding="utf-8"))
+    said = read_yaml(root / FOLDER / "studies.yml")
     return {k: Study(k, **{**v, "lines": tuple(v.get("lines", ()))}) for k, v in said.items()}
 
 

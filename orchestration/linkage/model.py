@@ -15,10 +15,10 @@ from functools import cached_property
 from pathlib import Path
 
 import duckdb
-import yaml
 
 from orchestration.engine import text
 from orchestration.linkage.records import seed_rows
+from orchestration.yaml_file import read_yaml
 
 MODEL_FILE = Path(__file__).parent / "model.yml"
 ELSE = "else"
@@ -32,7 +32,7 @@ class Model:
 
     @classmethod
     def load(cls, path: Path = MODEL_FILE) -> Model:
-        said = yaml.safe_load(path.read_text(encoding="utf-8"))
+        said = read_yaml(path)
         for level in (lv for c in said["comparisons"] for lv in c["levels"] if "sql" in lv):
             level["sql"] = level["sql"].replace("{two_names}", f"({said['two_names']})")
         return cls(said)

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import yaml
-
 from orchestration.settings import PROJECT
+from orchestration.yaml_file import read_yaml
 
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where libyaml is there
 KINDS = ("text", "number", "code", "codes", "answer", "integer", "decimal", "date", "timestamp", "boolean")
 DERIVED = "derived"
 FAMILIES = ("cad", "field", "program", "staffing", "reference")
@@ -217,7 +215,7 @@ def _derived(prop: dict) -> Derived:
 
 
 def _entity(path: Path) -> Entity:
-    contract = yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)
+    contract = read_yaml(path)
     (table,) = contract["schema"]
     custom, name = _custom(table), table["name"]
     family = custom["family"]

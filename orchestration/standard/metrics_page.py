@@ -10,11 +10,10 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-import yaml
-
 from orchestration.metric import METRIC_NOTES, metric_order
 from orchestration.standard.dictionary import generated_note
 from orchestration.standard.markdown import cell, code, page, table
+from orchestration.yaml_file import read_yaml
 
 VALUES = Path("docs/metric_values.json")
 NUMBERED = [f"M{n:02}" for n in range(1, 57)]
@@ -22,14 +21,14 @@ NUMBERED = [f"M{n:02}" for n in range(1, 57)]
 
 def _documents(folder: Path, key: str) -> Iterable[dict]:
     for path in sorted(folder.rglob("*.yml")):
-        yield from (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get(key, [])
+        yield from (read_yaml(path) or {}).get(key, [])
 
 
 def _gates_of(root: Path) -> dict[str, int]:
     """Checks of the suites of the metrics layer, by table."""
     found: dict[str, int] = {}
     for path in sorted((root / "expectations" / "suites" / "metrics").glob("*.yml")):
-        suite = yaml.safe_load(path.read_text(encoding="utf-8"))
+        suite = read_yaml(path)
         for name in suite.get("tables") or [suite.get("table")]:
             found[name] = found.get(name, 0) + len(suite["checks"])
     return found

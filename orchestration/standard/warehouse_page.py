@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import yaml
-
 from orchestration.metric import METRIC_NOTES
 from orchestration.standard.dictionary import generated_note
 from orchestration.standard.markdown import cell, code, page, table
 from orchestration.standard.staging import sentence
+from orchestration.yaml_file import read_yaml
 
 PREFIXES = ("dim", "fct", "bridge", "met")
 
@@ -23,7 +22,7 @@ def published_models(folder: Path) -> list[tuple[str, dict]]:
     contracts = {
         model["name"]: model
         for path in sorted(folder.rglob("*.yml"))
-        for model in (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("models", [])
+        for model in (read_yaml(path) or {}).get("models", [])
         if model["name"].split("_")[0] in PREFIXES
     }
     places = {p.stem: p.relative_to(folder).parts for p in folder.rglob("*.sql")}

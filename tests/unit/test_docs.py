@@ -18,6 +18,7 @@ from orchestration.layers.input import build_input, create_input_views, load_sta
 from orchestration.layers.ledger import Ledger
 from orchestration.release.metrics import headline_of
 from orchestration.settings import PROJECT, Settings
+from orchestration.yaml_file import read_yaml
 
 PAGE = PROJECT / "docs" / "agencies.md"
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -132,7 +133,7 @@ def test_every_key_and_rule_of_the_mapping_language_stands_on_the_page():
 
 def test_every_metric_names_the_column_that_answers_it():
     for path in (PROJECT / "dbt_project" / "models" / "metrics").glob("_*.yml"):
-        for model in yaml.safe_load(path.read_text()).get("models", []):
+        for model in read_yaml(path).get("models", []):
             meta, columns = model["config"]["meta"], {c["name"] for c in model["columns"]}
             for metric_id in meta.get("metric_ids", ()):
                 assert headline_of(meta, metric_id) in columns, f"{model['name']} {metric_id}"

@@ -7,6 +7,7 @@ import re
 import stat
 import warnings
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -29,6 +30,7 @@ from orchestration.layers.dbt import Model
 from orchestration.layers.links import LINK_COLUMNS
 from orchestration.linkage.store import TABLE_NAMES, TABLES
 from orchestration.release.tiers import TIERS, columns_by_tier
+from orchestration.yaml_file import read_yaml
 
 PROJECT = Path(__file__).parents[2]
 SECRET = "Zebulon Quartermain"
@@ -370,12 +372,11 @@ def test_every_answer_of_the_standard_is_asked() -> None:
     assert asked > 100
 
 
+@cache
 def models() -> dict[str, dict]:
     """The models' contracts by name, as their YAML says."""
-    import yaml
-
     files = (PROJECT / "dbt_project" / "models").rglob("*.yml")
-    return {m["name"]: m for f in files for m in (yaml.safe_load(f.read_text()) or {}).get("models", [])}
+    return {m["name"]: m for f in files for m in (read_yaml(f) or {}).get("models", [])}
 
 
 def meta(model: dict) -> dict:

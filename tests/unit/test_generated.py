@@ -26,6 +26,7 @@ from orchestration.standard.generated import (
 from orchestration.standard.markdown import cell, table
 from orchestration.standard.staging import contract_yml, staged_columns, staging_sql
 from orchestration.standard.template import FACTS, agency_template, uncomment
+from orchestration.yaml_file import read_yaml
 
 MONTHS = ("2010-01", "2034-12")
 MAPPED = [e for e in load_standard().values() if e.is_mapped]
@@ -97,7 +98,7 @@ def copy(tmp_path: Path) -> Path:
 
 def models(folder: Path = PROJECT / "dbt_project" / "models") -> dict[str, dict]:
     files = sorted(folder.rglob("*.yml"))
-    return {m["name"]: m for f in files for m in (yaml.safe_load(f.read_text()) or {}).get("models", [])}
+    return {m["name"]: m for f in files for m in (read_yaml(f) or {}).get("models", [])}
 
 
 def test_no_generated_file_is_stale() -> None:

@@ -9,12 +9,12 @@ from importlib import resources
 
 import duckdb
 import pytest
-import yaml
 
 from orchestration.agencies.folder import load_agency
 from orchestration.settings import PROJECT
 from orchestration.standard import Entity, Field, code_list, code_list_names, load_standard
 from orchestration.standard.contract import KINDS, SUFFIXES
+from orchestration.yaml_file import read_yaml
 
 STANDARD, CODES, COSTS = (PROJECT / "seeds" / name for name in ("standard", "codes", "costs"))
 ENTITIES = load_standard()
@@ -75,7 +75,7 @@ def test_every_entity_is_there() -> None:
 def test_all_files_are_of_one_version() -> None:
     assert {e.version for e in ENTITIES.values()} == {"1.0.0"}
     for path in STANDARD.glob("*.yml"):
-        said = yaml.safe_load(path.read_text(encoding="utf-8"))
+        said = read_yaml(path)
         assert said["name"] == said["schema"][0]["name"] == path.stem
         assert said["id"].endswith("-" + path.stem.replace("_", "-"))
     assert "## 1.0.0-draft" in (STANDARD / "CHANGELOG.md").read_text(encoding="utf-8")
@@ -302,7 +302,7 @@ def test_agency_facts_are_fields_of_the_standard() -> None:
 
 
 def test_every_code_list_has_its_types_given() -> None:
-    seeds = yaml.safe_load((PROJECT / "dbt_project" / "models" / "_seeds.yml").read_text(encoding="utf-8"))["seeds"]
+    seeds = read_yaml(PROJECT / "dbt_project" / "models" / "_seeds.yml")["seeds"]
     types = {s["name"]: set(s["config"]["column_types"]) for s in seeds}
     assert len(types) == len(seeds)
     for name in code_list_names():
@@ -331,7 +331,7 @@ def test_files_are_valid_by_the_published_schema() -> None:
     schema = json.loads(resources.files("open_data_contract_standard").joinpath("schema.json").read_text())
     validator = jsonschema.validators.validator_for(schema)(schema)
     for path in sorted(STANDARD.glob("*.yml")):
-        errors = [e.message for e in validator.iter_errors(yaml.safe_load(path.read_text(encoding="utf-8")))]
+        errors = [e.message for e in validator.iter_errors(read_yaml(path))]
         assert errors == [], path.name
 
 

@@ -1,4 +1,5 @@
--- Grain: one row per agency, month, population, program (any_team: the teams together), slice and value of the slice.
+-- Grain: one row per agency, month, population, program (any_team: the teams together), slice and value. Rebuilt whole.
+{{ config(materialized='table') }}
 {%- set keys = ['agency_id', 'month', 'identification_method_code', 'program_number'] %}
 {%- set slices = ['hour_of_week', 'beat'] %}
 {%- set places = ['inside', 'unknown', 'outside_hours', 'outside_area', 'outside_both', 'not_running'] %}
@@ -7,7 +8,7 @@
     'neighborhood': 'neighborhood'
 } %}
 with metric_row as (
-    select * from {{ ref('int_metric_availability') }}
+    select * from {{ ref('int_metric_availability_ever') }}
     where metric_id = 'M45'
 ),
 
@@ -31,9 +32,7 @@ tally as (
         {%- endfor %}
         count(*) as call_count
     from {{ ref('fct_incident') }} as incident
-    where
-        {{ in_window('incident') }}
-        and incident.exclusion_code = 'none'
+    where incident.exclusion_code = 'none'
     group by all
 ),
 

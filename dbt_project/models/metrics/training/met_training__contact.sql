@@ -1,10 +1,11 @@
--- Grain: one row per agency, month, metric, outcome, slice and value of the slice; the slice 'all' is the total.
+-- Grain: one row per agency, month, metric, outcome, slice and value; the slice 'all' is the total. Rebuilt whole.
+{{ config(materialized='table') }}
 {%- set outcomes = training_outcomes() %}
 {%- set slices = [
     'training', 'weapon', 'threat', 'suicide_risk', 'crisis_nature', 'contact_reason', 'training_and_weapon'
 ] %}
 with availability as (
-    select * from {{ ref('int_metric_availability') }}
+    select * from {{ ref('int_metric_availability_ever') }}
     where metric_id in ('TR1', 'TR2', 'TR3')
 ),
 
@@ -13,12 +14,11 @@ certified as (
 ),
 
 contact as (
-    select * from {{ ref('fct_contact') }} as contact
-    where {{ in_window('contact') }}
+    select * from {{ ref('fct_contact') }}
 ),
 
 answer as (
-    select * from {{ ref('int_contact_answer') }}
+    select * from {{ ref('int_contact_answer_ever') }}
 ),
 
 outcome as (
