@@ -100,6 +100,38 @@ def _run(settings, agencies=(), first=None, last=None, drop=None):
 
 
 @main.command()
+@click.option(
+    "--into",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the fresh home; not there yet, or empty.",
+)
+def rebuild(into) -> None:
+    """Build a fresh home from landing and identity alone, and compare its release with the current one.
+
+    Exit code 0: the same bytes; 1: it names the tables that differ.
+    """
+    import warnings
+
+    warnings.simplefilter("ignore")
+    from orchestration.agencies import AgencyError
+    from orchestration.rebuild import rebuild as rebuild_home
+    from orchestration.run import RunError
+
+    try:
+        done = rebuild_home(_settings(), into, _Progress())
+    except (RunError, AgencyError) as error:
+        raise click.ClickException(str(error)) from error
+    for name in done.differing:
+        click.echo(f"differs: {name}")
+    for said in done.why:
+        click.echo(f"known to differ: {said}")
+    same = done.files - len(done.differing)
+    click.echo(f"{done.old} and {done.new} in {_short(into)}: {same} of {done.files} files have the same bytes")
+    sys.exit(1 if done.differing else 0)
+
+
+@main.command()
 @click.option("--calls", default=50_000, show_default=True, help="Size of the county.")
 def demo(calls) -> None:
     """Build the warehouse of a fictional county and say where to look."""
