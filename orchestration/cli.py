@@ -100,6 +100,38 @@ def _run(settings, agencies=(), first=None, last=None, drop=None):
 
 
 @main.command()
+@click.option(
+    "--into",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the fresh home; not there yet, or empty.",
+)
+def rebuild(into) -> None:
+    """Build a fresh home from landing and identity alone, and compare its release with the current one.
+
+    Exit code 0: the same bytes; 1: it names the tables that differ.
+    """
+    import warnings
+
+    warnings.simplefilter("ignore")
+    from orchestration.agencies import AgencyError
+    from orchestration.rebuild import rebuild as rebuild_home
+    from orchestration.run import RunError
+
+    try:
+        done = rebuild_home(_settings(), into, _Progress())
+    except (RunError, AgencyError) as error:
+        raise click.ClickException(str(error)) from error
+    for name in done.differing:
+        click.echo(f"differs: {name}")
+    for said in done.why:
+        click.echo(f"known to differ: {said}")
+    same = done.files - len(done.differing)
+    click.echo(f"{done.old} and {done.new} in {_short(into)}: {same} of {done.files} files have the same bytes")
+    sys.exit(1 if done.differing else 0)
+
+
+@main.command()
 @click.option("--calls", default=50_000, show_default=True, help="Size of the county.")
 def demo(calls) -> None:
     """Build the warehouse of a fictional county and say where to look."""
@@ -708,12 +740,14 @@ def published(own, release) -> None:
 @click.option("--release", help="An older release; default: the current one.")
 @click.option("--freeze", "only_freeze", is_flag=True, help="Check the study, freeze it by hash, and estimate nothing.")
 @click.option("--exploratory", is_flag=True, help="Run a study that is not frozen as it is now; every page says so.")
-def evaluate(study, release, only_freeze, exploratory) -> None:
+@click.option("--dua-id", help="Data use agreement under which a panel with cells of 1 to 10 is written, sealed.")
+def evaluate(study, release, only_freeze, exploratory, dua_id) -> None:
     """Run a frozen study over a release: tables, figures and a PDF. STUDY: a folder of evaluations/, or its path."""
     from datetime import date
 
     from orchestration.evaluation.freeze import freeze
     from orchestration.evaluation.run import evaluate as evaluate_study
+    from orchestration.evaluation.run import sealed_folder
     from orchestration.evaluation.study import StudyError, load_study, study_folder
     from orchestration.release.reader import NoRelease
 
@@ -724,12 +758,46 @@ def evaluate(study, release, only_freeze, exploratory) -> None:
             found = load_study(folder)
             click.echo(f"{found.study_id} is frozen as {freeze(folder, settings.home, found.study_id, date.today())}")
             return
-        done = evaluate_study(settings, folder, release, exploratory, say=lambda said: progress("evaluate", said))
+        say = lambda said: progress("evaluate", said)  # noqa: E731
+        done = evaluate_study(settings, folder, release, exploratory, say=say, dua_id=dua_id)
     except (StudyError, NoRelease) as error:
         raise click.ClickException(str(error)) from error
     for line in done.conclusion:
         click.echo(line)
-    click.echo(f"{_short(done.folder / 'report.pdf')}, report.html, tables/, figures/, manifest.json")
+    click.echo(
+        f"{_short(done.folder / 'report.pdf')}, report.html, tables/, figures/, main_model.do, main_model.R, CITATION.cff,"
+        " manifest.json"
+    )
+    if not done.panel["is_public"]:
+        where = (
+            f"is sealed in {_short(sealed_folder(done.folder))}"
+            if dua_id
+            else "was not written: give --dua-id to seal it"
+        )
+        click.echo(f"the main model's panel holds cells of 1 to 10 and {where}; the manifest names its checksum")
+
+
+@main.command()
+@click.argument("bundle", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--release", help="Rebuild from this one; default: the one that the bundle names, else the current one.")
+def reproduce(bundle, release) -> None:
+    """Rebuild the results of a bundle from a release, and compare them byte for byte, then number for number.
+
+    BUNDLE: a folder that `crisis evaluate` wrote. Exit code 0: the same bytes; 1: it prints what differs, and why.
+    """
+    from orchestration.evaluation.reproduce import reproduce as reproduce_bundle
+    from orchestration.evaluation.study import StudyError
+    from orchestration.release.reader import NoRelease
+
+    progress = _Progress()
+    try:
+        done = reproduce_bundle(_settings(), bundle, release, lambda said: progress("reproduce", said))
+    except (StudyError, NoRelease) as error:
+        raise click.ClickException(str(error)) from error
+    for line in (*done.results, *done.why):
+        click.echo(line)
+    click.echo(done.verdict)
+    sys.exit(1 if done.results else 0)
 
 
 @main.command()

@@ -19,7 +19,7 @@ from orchestration.evaluation.estimators import (
     permute_any,
     permute_sets,
 )
-from orchestration.evaluation.panel import ANY, INSIDE, OUTSIDE, Counts, FlowStep
+from orchestration.evaluation.panel import ANY, INSIDE, OUTSIDE, Counts, FlowStep, Panel
 from orchestration.evaluation.study import Outcome, Study, Window
 
 ALL_DAYS = "all"
@@ -56,9 +56,10 @@ class GroupCount:
 
 @dataclass(frozen=True)
 class Analysis:
-    """Results of a study, in the order in which its report shows them."""
+    """Results of a study, in the order in which its report shows them. panel: the primary outcome's."""
 
     study: Study
+    panel: Panel
     main: Named
     table_one: tuple[GroupCount, ...]
     flow: tuple[FlowStep, ...]
@@ -90,6 +91,7 @@ def analyze(con: duckdb.DuckDBPyConnection, study: Study) -> Analysis:
     window = Window(first=base.first, last=study.after.last)
     return Analysis(
         study=study,
+        panel=panel,
         main=run.one("main specification", primary),
         table_one=tuple(_table_one(counts, treated, study, o) for o in study.outcomes),
         flow=tuple(counts.flow(window, primary)),

@@ -1,4 +1,4 @@
-"""Runs a study over a release and writes its folder: study file, tables, figures, report and manifest."""
+"""Runs a study over a release and writes its bundle: study file, tables, figures, report, scripts and manifest."""
 
 from __future__ import annotations
 
@@ -6,25 +6,32 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
-from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestration.evaluation.freeze import kind_of_run, record_look, study_hash
 from orchestration.evaluation.study import StudyError, load_study
 from orchestration.settings import Settings
 
-LIBRARIES = ("duckdb", "numpy", "pandas", "pyfixest", "scipy", "altair", "vl-convert-python", "typst")
+if TYPE_CHECKING:
+    import duckdb
+
+    from orchestration.evaluation.bundle import MadeOf
+
+SEALED = ".sealed"
+BESIDE = ("study.yml", "notes.md")  # what a study's folder gives to its bundle
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """Where the results lie, whether the run was final, and what follows from it."""
+    """Where the results lie, whether the run was final, and what follows from it. panel: what is said of its data."""
 
     folder: Path
     kind: str
     conclusion: tuple[str, ...]
+    panel: dict
 
 
 def evaluate(
@@ -34,22 +41,16 @@ def evaluate(
     exploratory: bool = False,
     today: date | None = None,
     say: Callable[[str], None] = lambda _: None,
+    dua_id: str | None = None,
 ) -> Evaluated:
     """Evaluates the study in a folder; results go to HOME/evaluations/<study>/<release>[-exploratory].
 
+    dua_id: the data use agreement under which a panel with small cells is written to a sealed folder beside them.
     Raises StudyError, NoRelease.
     """
-    try:
-        from orchestration.evaluation.analysis import analyze
-        from orchestration.evaluation.figures import draw
-        from orchestration.evaluation.findings import conclusion, findings
-        from orchestration.evaluation.render import write_report
-
-        versions = {name: version(name) for name in LIBRARIES}
-    except ImportError as error:
-        raise StudyError(
-            f"{error}: evaluation needs more packages; run pip install 'crisis-warehouse[evaluate]'"
-        ) from error
+    needs_packages()
+    from orchestration.evaluation.bundle import MadeOf
+    from orchestration.release.publish import load_manifest
     from orchestration.release.reader import open_release, release_folder
 
     study, sha256 = load_study(folder), study_hash(folder)
@@ -57,23 +58,81 @@ def evaluate(
     name = release_folder(settings, release).name
     record_look(settings.home, study.study_id, sha256, name, kind, today or date.today())
     say(f"{study.study_id}: {kind} run on release {name}")
-    with open_release(settings, name) as con:
-        analysis = analyze(con, study)
-    say(f"{len(analysis.curve)} specifications estimated")
-    blocks = findings(analysis, kind, name, sha256, _notes(folder, analysis))
     out = settings.home / "evaluations" / study.study_id / (name if kind == "final" else f"{name}-{kind}")
-    if out.exists():
-        shutil.rmtree(out)
+    for old in (out, sealed_folder(out)):
+        if old.exists():
+            shutil.rmtree(old)
+    made_of = MadeOf.of(load_manifest(settings, name), study.population.agencies)
+    with open_release(settings, name) as con:
+        return build(con, folder, out, kind, made_of, dua_id, say)
+
+
+def needs_packages() -> None:
+    """Raises StudyError where a package that evaluation needs is not installed."""
+    try:
+        from orchestration.evaluation import render  # noqa: F401
+        from orchestration.evaluation.bundle import library_versions
+
+        library_versions()
+    except ImportError as error:
+        raise StudyError(
+            f"{error}: evaluation needs more packages; run pip install 'crisis-warehouse[evaluate]'"
+        ) from error
+
+
+def sealed_folder(bundle: Path) -> Path:
+    """Beside the bundle, so that whoever passes the bundle on does not pass it on."""
+    return bundle.with_name(bundle.name + SEALED)
+
+
+def build(
+    con: duckdb.DuckDBPyConnection,
+    folder: Path,
+    out: Path,
+    kind: str,
+    made_of: MadeOf,
+    dua_id: str | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Evaluated:
+    """Writes the bundle of the study in a folder, from an open release that is called what `made_of` says.
+
+    Raises StudyError.
+    """
+    from orchestration.evaluation import bundle
+    from orchestration.evaluation.analysis import analyze
+    from orchestration.evaluation.figures import draw
+    from orchestration.evaluation.findings import conclusion, findings
+    from orchestration.evaluation.render import write_report
+
+    study, sha256 = load_study(folder), study_hash(folder)
+    analysis = analyze(con, study)
+    say(f"{len(analysis.curve)} specifications estimated")
+    blocks = findings(analysis, kind, made_of.release, sha256, _notes(folder, analysis))
     out.mkdir(parents=True)
-    shutil.copy(folder / "study.yml", out / "study.yml")
-    written = [out / "study.yml", *write_report(out, study.title, blocks, draw(analysis))]
+    for name in BESIDE:
+        if (folder / name).exists():
+            shutil.copyfile(folder / name, out / name)
+    write_report(out, study.title, blocks, draw(analysis))
+    panel = bundle.write_panel(out, sealed_folder(out), study, bundle.panel_csv(study, analysis.panel), dua_id)
+    for name, content in bundle.scripts(analysis, panel).items():
+        (out / name).write_text(content, encoding="utf-8")
+    (out / "CITATION.cff").write_text(bundle.citation(study, sha256, made_of), encoding="utf-8")
     manifest = {
-        "study_id": study.study_id, "study_sha256": sha256, "kind": kind, "release": name,
-        "seed": study.permutation.seed, "versions": versions,
-        "files": {str(p.relative_to(out)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(written)},
+        "study_id": study.study_id, "study_sha256": sha256, "kind": kind, "made_of": asdict(made_of),
+        "reads": bundle.tables_read(study), "seed": study.permutation.seed, "versions": bundle.library_versions(),
+        "code": bundle.code_version(), "panel": panel, "files": file_checksums(out),
     }  # fmt: skip
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return Evaluated(out, kind, tuple(conclusion(analysis)))
+    return Evaluated(out, kind, tuple(conclusion(analysis)), panel)
+
+
+def file_checksums(bundle: Path) -> dict[str, str]:
+    """{path: SHA-256} of every file of a bundle but its manifest."""
+    return {
+        str(p.relative_to(bundle)): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(bundle.rglob("*"))
+        if p.is_file() and p != bundle / "manifest.json"
+    }
 
 
 def _notes(folder: Path, analysis) -> tuple[str, ...]:

@@ -216,10 +216,14 @@ class Published(_Strict):
 
 
 class Study(_Strict):
-    """A study file. Months are the agency's own; counts are of rows of the population's table."""
+    """A study file. Months are the agency's own; counts are of rows of the population's table.
+
+    authors: persons as 'Family, Given', or bodies; who is cited.
+    """
 
     study_id: str
     title: str
+    authors: tuple[str, ...] = ()
     question: Text
     registered_on: date
     known_before: Text
