@@ -14,14 +14,11 @@ from tests.conftest import AGENCIES, CAD, JAIL, calls, table
 def test_a_home_built_anew_has_the_same_release_and_says_what_differs(home, tmp_path):
     with pytest.raises(RunError, match="no release to hold a rebuilt one against"):
         rebuild(home.settings, tmp_path / "none")
-    # The newer month first, then the older one with a late version of some calls, and a file that is refused.
+    # A late version of some calls, bookings, and a file that is refused.
     booked = [{"booking": f"J{i}", "number": c["number"], "booked": c["received"]} for i, c in enumerate(calls("2024-02", 3))]  # fmt: skip
-    home.fill("2024-02")
+    home.fill("2024-01", "2024-02")
     home.drop("alder", "jail_1.csv", table(JAIL, booked))
-    assert home.run().success
-    home.fill("2024-01")
-    late = calls("2024-02", 5, type_close="CHECK", updated="2025-01-01")
-    home.drop("alder", "cad_late.csv", table(CAD, late))
+    home.drop("alder", "cad_late.csv", table(CAD, calls("2024-02", 5, type_close="CHECK", updated="2025-01-01")))
     home.drop("alder", "strange.txt", "x")
     assert home.run().success
 
