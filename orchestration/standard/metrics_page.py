@@ -59,7 +59,8 @@ def metrics_page(root: Path, models: Iterable[tuple[str, dict]]) -> str:
         for model in holds.get(metric_id, ()):
             name = model["name"]
             value = values.get(f"{metric_id} {name}")
-            shown = f"{code(value['column'])} {value['value']:,.6g} ({value['month']})" if value else "none"
+            when = f" ({value['month']})" if value and value["month"] else ""
+            shown = f"{code(value['column'])} {value['value']:,.6g}{when}" if value else "none"
             tested = ", ".join(code(t) for t in tests.get(name, ())) or "none"
             rows.append([metric_id, label, code(name), tested, f"{gates.get(name, 0)} checks", shown])
     for name, meta in {m["name"]: m["config"]["meta"] for held in holds.values() for m in held}.items():
