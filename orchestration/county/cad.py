@@ -12,8 +12,7 @@ from orchestration.county.identity import upper_name
 from orchestration.county.parameters import WHOLE, Parameters, lookup_sql
 from orchestration.county.people import People
 from orchestration.county.period import DAY, Period
-from orchestration.county.programs import BY_KEY, PROGRAMS
-
+from orchestration.county.programs import BY_KEY
 
 # Whether some team's rule takes the call there and then.
 _OPEN = "(open_core or open_mct or open_alt)"

@@ -8,6 +8,7 @@ import shutil
 import sys
 from dataclasses import replace
 from datetime import timedelta
+from math import ceil
 
 import duckdb
 import pytest
@@ -15,7 +16,9 @@ from scipy.stats import CensoredData, ecdf
 
 from orchestration.county import write_county
 from orchestration.county.compare import Compared, compare
+from orchestration.county.compare.metrics import COUNTED, NOT_COMPARED, TESTED, Counted, counted_twice
 from orchestration.county.compare.seen import MODELS
+from orchestration.county.compare.sent import sent
 from orchestration.county.programs import PROGRAMS
 from orchestration.layers.links import link_files
 from orchestration.layers.models import Warehouse
@@ -26,7 +29,7 @@ from orchestration.release.reader import open_release
 from orchestration.run import run_road
 from orchestration.settings import PROJECT, Settings
 from orchestration.staffing.cover import load_patterns
-from orchestration.staffing.erlang import longer_than_share, units_needed
+from orchestration.staffing.erlang import longer_than_share, units_needed, wait_share
 from orchestration.staffing.plan import make_plan, write_tables
 from orchestration.staffing.report import page
 
@@ -417,7 +420,6 @@ def test_quantities_of_cost_are_the_truth_s(clean):
     for ours, theirs in pairs.items():
         # hours are printed to four digits a month
         assert told[ours] == pytest.approx(float(true[theirs]), rel=0, abs=1e-3), ours
-    assert told["report_writing"] is None
 
 
 def cost_rows(settings: Settings) -> dict[tuple, tuple[str, dict]]:
@@ -864,3 +866,100 @@ def test_demand_that_no_team_reached_and_trips_are_those_of_the_files(clean):
     assert told == true
     assert told_trips == trips
     assert told[1] > 10
+
+
+@pytest.fixture(scope="module")
+def known(clean):
+    """Tables of the county's own files and truth; nothing of the warehouse is in them."""
+    _, truth = clean
+    with sent(truth.parent) as con:
+        yield con
+
+
+@pytest.mark.parametrize("counted", COUNTED, ids=lambda c: c.name)
+def test_a_metric_is_what_a_query_over_the_county_s_own_files_counts(clean, known, counted: Counted):
+    """Every row of a metric table by another query: counts and sums agree exactly, the rest to the last digit printed."""
+    settings, _ = clean
+    with open_release(settings) as con:
+        ours, true = counted_twice(con, known, counted)
+    assert len(ours) == len(true) > 0
+    wrong = [(a, b) for a, b in zip(ours, true, strict=True) if not all(map(same(counted.within), a, b))]
+    assert wrong == []
+
+
+def same(within: float):
+    """Whether two values of a row are the same, numbers within so much."""
+
+    def compare(a, b) -> bool:
+        if a is None or b is None or isinstance(a, str):
+            return a == b
+        return abs(float(a) - float(b)) <= within + 1e-9
+
+    return compare
+
+
+def test_a_file_that_differs_from_the_release_is_noticed(clean, known):
+    """One form's force struck out: what contacts led to differs by that one contact, and hours on task do not."""
+    settings, _ = clean
+    by_name = {c.name: c for c in COUNTED}
+    known.execute("""
+        create temp view true_contact_incident as select * replace (case when contact_number = (select min(contact_number)
+            from memory.main.true_contact_incident where force_used = 'Y') then 'N' else force_used end as force_used)
+        from memory.main.true_contact_incident
+    """)
+    with open_release(settings) as con:
+        ours, true = counted_twice(con, known, by_name["what contacts led to"])
+        hours = counted_twice(con, known, by_name["hours on task"])
+    known.execute("drop view temp.true_contact_incident")
+    differing = {a[0]: (a[3], b[3]) for a, b in zip(ours, true, strict=True) if a != b}
+    assert differing["any_force"][0] == differing["any_force"][1] + 1
+    assert "arrested" not in differing
+    assert len(hours[0]) == len(hours[1])
+
+
+def test_waits_and_headcount_are_those_that_python_computes(clean, known):
+    """M41 and M42 by Erlang's formula, and M44 from the units of all hours of the week, over loads counted from the files."""
+    settings, _ = clean
+    (offered,) = (c for c in COUNTED if c.metric_ids == ("M40",))
+    with open_release(settings) as con:
+        _, loads = counted_twice(con, known, offered)
+        told = {
+            (month, hour): rest
+            for month, hour, *rest in con.execute("""
+                select month, hour_of_week, mean_task_seconds, units_on_duty, wait_share, mean_wait_seconds
+                from internal.met_staffing__offered_load where agency_id = 'cedar_county' and is_units_needed
+                and identification_method_code = 'not_applicable'
+            """).fetchall()
+        }
+        heads = con.execute("""
+            select month, unit_hours_a_week, headcount from internal.met_staffing__headcount
+            where agency_id = 'cedar_county' and identification_method_code = 'not_applicable'
+            and availability_code = 'available' and month in (select distinct month from internal.fct_incident) order by all
+        """).fetchall()
+    needed = {}
+    for month, hour, load in loads:
+        service, units, share, wait = told[month, hour]
+        assert units_needed(load, service, 60, 0.1) == units
+        assert wait_share(load, units) == pytest.approx(share, abs=2e-5)
+        assert wait_share(load, units) * service / (units - load) == pytest.approx(wait, rel=1e-3, abs=0.01)
+        needed[month] = needed.get(month, 0) + units
+    crews = dict(
+        known.execute("""
+            select month, (sum((cleared - dispatched) * officers) / count(cleared)) / avg(cleared - dispatched) from unit group by all
+        """).fetchall()
+    )
+    assert len(heads) >= 4
+    for month, hours, headcount in heads:
+        if month in needed:
+            assert hours == needed[month]
+            assert headcount == ceil(needed[month] * 365 / 7 * crews[month] / 1960)
+
+
+def test_every_metric_is_held_against_the_truth_or_says_why_not():
+    """Each id of the list of metrics; and each test that is named as a comparison is one of this file."""
+    with (PROJECT / "seeds" / "codes" / "codes_metric.csv").open(newline="", encoding="utf-8") as file:
+        ids = {row["metric_id"] for row in csv.DictReader(file)}
+    told = {i for c in COUNTED for i in c.metric_ids}
+    assert ids == told | set(TESTED) | set(NOT_COMPARED)
+    assert not told & set(TESTED) and not (told | set(TESTED)) & set(NOT_COMPARED)
+    assert set(TESTED.values()) <= set(globals())

@@ -49,11 +49,11 @@ def _at(column: str) -> str:
 
 
 TABLES = {
-    # One row per event. exclusion: why it is no community call. known_in: months of calls.
+    # One row per event. exclusion: why it is no community call.
     "call": f"""
         select event.IncidentNumber as number, MasterIncident as master, {_local("Received")} as local_at,
-            {_at("Received")} as at, {_at("Closed")} as closed_at, strftime({_local("Received")}, '%Y-%m') as month,
-            opened.standard_code as opened, opens.bh_tier = '1' as is_bh_open, opens.bh_kind_code as open_kind,
+            {_at("Received")} as came, {_at("Closed")} as closed_at, strftime({_local("Received")}, '%Y-%m') as month,
+            opened.standard_code as opened, closed.standard_code as closed, opens.bh_tier = '1' as is_bh_open, opens.bh_kind_code as open_kind,
             closes.bh_tier = '1' as is_bh_close, closes.bh_kind_code as close_kind,
             cast(PriorityOpen as integer) as priority, Beat as beat, Sector as sector, CloseCode as close_code,
             TeamEligible as eligible,
@@ -72,9 +72,9 @@ TABLES = {
             Cancelled is not null as is_cancelled, Program in {_TEAMS} as is_team, cast(Officers as integer) > 0 as is_police,
             UnitKind in ('CITCAR', 'CORE', 'MCT') or cast(Clinicians as integer) > 0 as is_capable
         from read_csv('{{drop}}/cedar_county/cad_units_*.csv', all_varchar = true)""",
-    # One row per line of a form: a disposition with its four axes.
+    # One row per line of a form: a disposition with its four axes. place: the main one first, else the gravest.
     "line": """
-        select form.*, axes.* from (
+        select form.*, axes.*, case when MainOne = 'Y' then 0 else cast(primary_rank as integer) end as place from (
             select *, row_number() over () as line from read_csv('{drop}/cedar_county/contact_forms_*.csv', all_varchar = true)
         ) as form join local_disposition as local on form.Disposition = local.local_code
         join disposition_axes as axes on local.standard_code = axes.disposition_code""",
@@ -86,17 +86,16 @@ TABLES = {
                     when bool_or(enforcement_code = 'cited') then 'cited' else 'none' end as enforcement,
                 case when bool_or(legal_hold_code = 'involuntary') then 'involuntary'
                     when bool_or(legal_hold_code = 'voluntary') then 'voluntary' else 'none' end as hold,
-                coalesce(arg_min(destination_code, line) filter (destination_code not in ('none', 'not_recorded')),
+                coalesce(arg_min(destination_code, place) filter (destination_code not in ('none', 'not_recorded')),
                     max(case when destination_code = 'not_recorded' then 'unknown' end), 'none') as destination,
-                coalesce(arg_min(service_code, line) filter (service_code not in ('none', 'not_recorded')), 'none') as service,
-                coalesce(arg_min(disposition_code, line) filter (MainOne = 'Y'),
-                    arg_min(disposition_code, cast(primary_rank as integer))) as main, list(distinct disposition_code) as all_codes
+                coalesce(arg_min(service_code, place) filter (service_code not in ('none', 'not_recorded')), 'none') as service,
+                arg_min(disposition_code, place) as main, list(distinct disposition_code) as all_codes
             from line group by FormNumber
         ),
         one as (select * from line qualify row_number() over (partition by FormNumber order by line) = 1)
         select one.FormNumber as form, IncidentNumber as number, Program as model, ended.* exclude (FormNumber),
             cast(OccurredDate || ' ' || OccurredTime as timestamp) as local_at, left(OccurredDate, 7) as month,
-            {_at("OccurredDate || ' ' || OccurredTime || ':00'")} as at, {_at("Written")} as written_at,
+            {_at("OccurredDate || ' ' || OccurredTime || ':00'")} as met, {_at("Written")} as written_at,
             CITAsked as cit_asked, CITSent as cit_sent, CITArrived as cit_came, ForceUsed as force, Handcuffs as handcuffs,
             Injury as injury, Injured as injured, Techniques as techniques, Restrained as restrained, EDIndicated as ed_due,
             ArrestableOffense as arrestable, Discretion as discretion, cast(ReportMinutes as integer) as report_minutes,
