@@ -8,6 +8,7 @@ import shutil
 import sys
 from dataclasses import replace
 from datetime import timedelta
+from itertools import product
 from math import ceil
 
 import duckdb
@@ -953,6 +954,89 @@ def test_waits_and_headcount_are_those_that_python_computes(clean, known):
         if month in needed:
             assert hours == needed[month]
             assert headcount == ceil(needed[month] * 365 / 7 * crews[month] / 1960)
+
+
+def test_later_harm_is_that_of_true_people_one_by_one(clean, known):
+    """PG6: true people and times of the files; only who may be linked is taken from the release."""
+    settings, _ = clean
+    with open_release(settings) as con:
+        linked = con.execute("select record_id, entity from internal.bridge_person_record where role_code = 'subject'")
+        known.register("may_link", linked.fetch_arrow_table())
+        told = {
+            (group, outcome, days): tuple(counts)
+            for group, outcome, days, *counts in con.execute("""
+                select response_group_code, outcome_code, window_days, sum(taken_count), sum(died_count), sum(censored_count),
+                    sum(denominator_count), sum(outcome_count)
+                from internal.met_program__later_harm where agency_id = 'cedar_county' group by all
+            """).fetchall()
+        }
+    whose = "(select number as id, entity, true_person from true_record join may_link on agency_id || ':' || number = record_id and true_record.entity = may_link.entity)"
+    forms = known.execute(f"""
+        select true_person, cast(coalesce(came, met) as bigint) as at, coalesce(number, form) as encounter,
+            case when model in ('POLICE', 'CIT') then 'police_only' when model not in ('CORESP', 'MOBILE', 'NOPOLICE') then null
+                when model = 'CORESP' or number in (select number from unit where is_police and onscene is not null)
+                then 'team_with_police' else 'no_police' end as kind,
+            enforcement in ('booked', 'arrested') as arrested, hold = 'involuntary' as held, force = 'Y' as force, injury = 'Y' as injured
+        from form left join call using (number) left join {whose} as w on w.id = form and w.entity = 'contact' order by at, form
+    """).fetchall()
+    zone = "timezone('America/Denver', cast({} as timestamp))"
+    stays: dict[int, list[tuple[float, float]]] = {}
+    harm: dict[int, list[tuple[float, str, set]]] = {}
+    for person, number, start, end in known.execute(f"""
+        select true_person, IncidentNumber, epoch({zone.format("Booked")}), coalesce(epoch({zone.format("Released")}), 1e12)
+        from booking join {whose} as w on w.id = BookingNumber and w.entity = 'jail_booking' order by all
+    """).fetchall():
+        stays.setdefault(person, []).append((start, end))
+        harm.setdefault(person, []).append((start, number, {"arrested"}))
+    died = dict(known.execute(f"""
+        select true_person, epoch(cast(death_date as timestamp)) from true_person join {whose} as w using (true_person) where w.entity = 'death'
+    """).fetchall())  # fmt: skip
+    for person, at, encounter, _, *flags in forms:
+        had = {name for name, flag in zip(("arrested", "held", "force", "injured"), flags, strict=True) if flag}
+        harm.setdefault(person, []).append((at, encounter, had))
+    last = max(at for _, at, *_ in forms)
+
+    def at_liberty(person: int, start: float, end: float) -> float:
+        """Seconds that no stay covers."""
+        free, at = 0.0, start
+        for begin, until in stays.get(person, []):
+            if until > at and begin < end:
+                free += max(begin - at, 0)
+                at = max(at, until)
+        return free + max(end - at, 0)
+
+    true: dict[tuple, list[int]] = {}
+    seen = set()
+    for person, at, encounter, kind, arrested, held, *_ in forms:
+        if kind is None:
+            continue
+        is_new = person is not None and not (arrested or held) and (person, encounter) not in seen
+        if is_new:
+            seen.add((person, encounter))
+        later = sorted((s, what) for s, e, what in harm[person] if s > at and e != encounter) if is_new else []
+        first = {o: next((s for s, what in later if o in what), None) for o in ("arrested", "held", "force", "injured")}
+        first["died"] = died.get(person)
+        first["any"] = min((s for s in first.values() if s is not None), default=None)
+        for outcome, days in product(first, (7, 30)):
+            counts, window = true.setdefault((kind, outcome, days), [0] * 5), days * 86400
+            if arrested or held:
+                counts[0] += 1
+            if not is_new:
+                continue
+            follows = at_liberty(person, at, last)
+            after = None if first[outcome] is None else at_liberty(person, at, first[outcome])
+            dead = (
+                None if first["died"] is None or outcome in ("died", "any") else at_liberty(person, at, first["died"])
+            )
+            if dead is not None and dead < min(follows, window) and (after is None or after > dead):
+                counts[1] += 1
+            elif follows < window:
+                counts[2] += 1
+            else:
+                counts[3] += 1
+                counts[4] += after is not None and after <= window
+    assert told == {key: tuple(counts) for key, counts in true.items()}
+    assert told["no_police", "any", 30][4] >= 5
 
 
 def test_every_metric_is_held_against_the_truth_or_says_why_not():

@@ -215,6 +215,34 @@ _OFTEN = f"""
         coalesce(sum(n) filter (where n >= least), 0)
     from own, (values ('M37', 4), ('M38', 4), ('M38', 10)) as t (id, least) where id = metric_id group by all order by all"""
 
+# What they were offered, as far as consent lets anybody know; no service of substance use treatment.
+_OFFERED = f"""
+    with often as (
+        select months.month, true_person from months join (
+            select form.month, true_person from form join true_record on true_record.number = form.form and entity = 'contact'
+                and agency_id = '{COUNTY}' where not is_minor
+        ) as met on met.month <= months.month and met.month in (select month from months) group by all having count(*) >= 4
+    ),
+    offer as (
+        select sent.*, true_person, case ReferralType when 'CM' then 'case_mgmt' when 'MED' then 'medication' else 'outpatient_mh' end as kind,
+            kept_day is null and followed < 30 as is_waiting
+        from {_SENT} as sent join true_record on true_record.number = ReferralNumber and entity = 'referral' and agency_id = '{CARE}'
+        join linked_referral using (ReferralNumber) where ReferralType <> 'SUD' and Part2 = 'N'
+    ),
+    told as (
+        select often.month, true_person, unnest([kind, 'any']) as kind, bool_or(is_accepted) as accepted, bool_or(kept_day is not null) as reached,
+            bool_or(is_waiting) as waiting
+        from often join offer using (true_person) where offer.month <= often.month and offer.month in (select month from months) group by all
+    ),
+    people as (select month, count(*) as n from often group by all),
+    each_kind as (
+        select kind, month, count(*) as offered, count(*) filter (where accepted) as accepted, count(*) filter (where reached) as reached,
+            count(*) filter (where waiting and not reached) as waiting, count(*) filter (where not reached and not waiting) as missed
+        from told group by all
+    )
+    select coalesce(kind, 'any'), month, n, coalesce(offered, 0), coalesce(accepted, 0), coalesce(reached, 0), coalesce(waiting, 0),
+        coalesce(missed, 0) from people left join each_kind using (month) order by all"""
+
 # Quantities of cost by component.
 _STAY = "epoch(timezone('America/Denver', cast({1} as timestamp))) - epoch(timezone('America/Denver', cast({0} as timestamp)))"
 _QUANTITIES = {
@@ -538,6 +566,11 @@ COUNTED = (
     Counted("exposure, overtime on holds and days lost", ("WE1", "WE2", "WE3", "WE4", "WE5"),
         _table("met_wellness__exposure", "metric_id, window_days, month, considered_count, amount",
                "slice_code = 'all' and considered_count > 0"), _EXPOSED, 0.01),
+    Counted("what people met often were offered", ("ND4",),
+        f"""select service_code, month, familiar_person_count, offered_person_count, accepted_person_count, reached_person_count,
+            waiting_person_count, not_reached_person_count from care.met_needs__familiar_offer
+        where agency_id = '{COUNTY}' and availability_code = 'available' and familiar_person_count > 0 and {_MONTHS} order by all""",
+        _OFFERED),
     Counted("places of the crisis center", ("ND3",),
         _table("met_needs__facility_capacity", "slice_value, month, considered_count, staffed_sum, occupied_sum, drop_off_sum,"
                " police_drop_off_sum, refused_drop_off_sum, full_count", "slice_code = 'capacity_kind'", HOSPITAL),
@@ -564,6 +597,7 @@ TESTED = {
     "M45": "test_calls_inside_programs_hours_and_areas_are_those_of_the_files",
     "M46.repeat_person": "test_time_at_calls_with_the_same_person_again_is_that_of_true_people",
     "M51": "test_budgets_of_programs_are_the_truth_s",
+    "PG6": "test_later_harm_is_that_of_true_people_one_by_one",
     "TR2": "test_force_by_training_and_recoded_calls_are_those_of_the_files",
     "TR4": "test_force_by_training_and_recoded_calls_are_those_of_the_files",
     "ND1": "test_demand_that_no_team_reached_and_trips_are_those_of_the_files",
@@ -586,5 +620,9 @@ def counted_twice(release: duckdb.DuckDBPyConnection, known: duckdb.DuckDBPyConn
     """Rows of the release and of the county's own files, in one order. known: tables of `sent`."""
     known.execute("create or replace temp table months as select distinct month from call")
     own = release.cursor()
+    linked = "select split_part(record_id, ':', 2) as ReferralNumber from care.bridge_care_person_record where entity = 'referral'"
+    known.register(
+        "linked_referral", own.execute(linked).fetch_arrow_table()
+    )  # consent: who may be linked is the release's
     own.register("months", known.execute("from months").fetch_arrow_table())
     return own.execute(counted.ours).fetchall(), known.execute(counted.true).fetchall()
