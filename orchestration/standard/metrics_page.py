@@ -27,9 +27,10 @@ def _documents(folder: Path, key: str) -> Iterable[dict]:
 
 
 def _gates_of(root: Path) -> dict[str, int]:
-    """Checks of the suites of the metrics layer, by table."""
+    """Checks of the suites of marts and metrics, by table."""
     found: dict[str, int] = {}
-    for path in sorted((root / "expectations" / "suites" / "metrics").glob("*.yml")):
+    suites = root / "expectations" / "suites"
+    for path in sorted([*(suites / "marts").glob("*.yml"), *(suites / "metrics").glob("*.yml")]):
         suite = yaml.safe_load(path.read_text(encoding="utf-8"))
         for name in suite.get("tables") or [suite.get("table")]:
             found[name] = found.get(name, 0) + len(suite["checks"])
@@ -97,7 +98,7 @@ def metrics_page(root: Path, models: Iterable[tuple[str, dict]]) -> str:
         " metric_time,agency` computes the main measures by any of their dimensions, with the numbers of the tables;"
         " it needs the extra `semantic` (MetricFlow). `crisis metrics query --help` tells its arguments.",
         "The value is the newest one of the demo county, which does not exist: it shows that the metric computes, and"
-        " nothing else. Gates are the checks of the metrics layer that look at the table.",
+        " nothing else. Gates are the checks of its layer that look at the table.",
         "The last column names what holds the metric against a county without dirt: a comparison, row by row, of its table"
         " with a query of its own over the county's files and truth (`orchestration/county/compare/metrics.py`; counts and"
         " sums agree exactly, other figures to the last digit printed), or a test that works it out in another way.",
