@@ -230,9 +230,10 @@ _OFFERED = f"""
         join linked_referral using (ReferralNumber) where ReferralType <> 'SUD' and Part2 = 'N'
     ),
     told as (
-        select often.month, true_person, unnest([kind, 'any']) as kind, bool_or(is_accepted) as accepted, bool_or(kept_day is not null) as reached,
+        select often.month, true_person, kind, bool_or(is_accepted) as accepted, bool_or(kept_day is not null) as reached,
             bool_or(is_waiting) as waiting
-        from often join offer using (true_person) where offer.month <= often.month and offer.month in (select month from months) group by all
+        from often join (select * replace (unnest([kind, 'any']) as kind) from offer) as offer using (true_person)
+        where offer.month <= often.month and offer.month in (select month from months) group by all
     ),
     people as (select month, count(*) as n from often group by all),
     each_kind as (
