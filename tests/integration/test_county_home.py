@@ -970,14 +970,14 @@ def test_later_harm_is_that_of_true_people_one_by_one(clean, known):
                 from internal.met_program__later_harm where agency_id = 'cedar_county' group by all
             """).fetchall()
         }
-    whose = "(select number as id, entity, true_person from true_record join may_link on agency_id || ':' || number = record_id and true_record.entity = may_link.entity)"
+    whose = "(select number as id, true_record.entity, true_person from true_record join may_link on agency_id || ':' || number = record_id and true_record.entity = may_link.entity)"
     forms = known.execute(f"""
-        select true_person, cast(coalesce(came, met) as bigint) as at, coalesce(number, form) as encounter,
+        select true_person, cast(coalesce(came, met) as bigint) as met_at, coalesce(number, form) as encounter,
             case when model in ('POLICE', 'CIT') then 'police_only' when model not in ('CORESP', 'MOBILE', 'NOPOLICE') then null
                 when model = 'CORESP' or number in (select number from unit where is_police and onscene is not null)
                 then 'team_with_police' else 'no_police' end as kind,
             enforcement in ('booked', 'arrested') as arrested, hold = 'involuntary' as held, force = 'Y' as force, injury = 'Y' as injured
-        from form left join call using (number) left join {whose} as w on w.id = form and w.entity = 'contact' order by at, form
+        from form left join call using (number) left join {whose} as w on w.id = form and w.entity = 'contact' order by met_at, form
     """).fetchall()
     zone = "timezone('America/Denver', cast({} as timestamp))"
     stays: dict[int, list[tuple[float, float]]] = {}
