@@ -6,13 +6,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchestration.county import identity
+from orchestration.county import identity, office
 from orchestration.county.calls import EXPLICIT, SENSITIVE, UNMAPPED_TYPE
 from orchestration.county.identity import upper_name
 from orchestration.county.parameters import WHOLE, Parameters, lookup_sql
 from orchestration.county.people import People
 from orchestration.county.period import DAY, Period
 from orchestration.county.programs import BY_KEY
+
+# Whether some team's rule takes the call there and then.
+_OPEN = "(open_core or open_mct or open_alt)"
 
 
 def marked_sql(period: Period, p: Parameters) -> str:
@@ -78,6 +81,8 @@ select number as IncidentNumber, master as MasterIncident, source as CallSource,
     case when waited > 0 then 'Y' else 'N' end as Held, waited as HeldSeconds,
     case when is_reopened then 'Y' else 'N' end as Reopened,
     case team when 1 then 'P-CORE' when 2 then 'P-MCT' when 3 then 'P-ALT' end as Program,
+    case when is_dup or on_view then null when {_OPEN} then 'Y' else 'N' end as TeamEligible,
+    case when has_weapon and not (is_dup or on_view) then 'WEAPON' end as NotEligible,
     mix_location(u_place) as PlaceKind,
     sector || mix_beat(u_beat) || case when is_padded then '    ' else '' end as Beat,
     sector as Sector, 'District ' || sector as District, '0000' || cast(1 + strpos('ABCD', sector) as varchar) as Zip,
@@ -162,8 +167,9 @@ _OF_UNITS = ("i", "s", "patrol", "team", "is_cancelled", "is_dup", "entered", "d
              "program", "pool", "units")  # fmt: skip
 
 
-def units_sql(p: Parameters) -> str:
+def units_sql(period: Period, p: Parameters) -> str:
     """Rows of the units' export from ``unit_row``: one per event and unit, with the dirt of real exports."""
+    miles = f"(travel + case when carries then ride else 0 end) * {p.whole('miles_per_hour')} // 360"
     return f"""
 with crewed as (
     select *, case when family >= 2 then 0 when family = 1 or y // 128 % 10 < 7 then 1 else 2 end as officers,
@@ -193,14 +199,16 @@ select i, j, s, is_off, x, y, family, busy, officers as officers_sent,
         else clock(out + busy) end as Cleared,
     case when is_off then clock(out + case when is_dup then 90 else off1 end) end as Cancelled,
     case when family < 2 then 'R-' || cast(1000 + officer as varchar) end as OfficerNumber,
-    case when family < 2 then officer_name end as OfficerName
+    case when family < 2 then officer_name end as OfficerName,
+    case when family = 0 then {office.shift_sql(period, "out", "pool")} end as ShiftNumber,
+    case when not is_off then cast({miles} as decimal(12, 1)) / 10 end as Miles
 from crewed
 """
 
 
 UNIT_COLUMNS = (
     "IncidentNumber, Unit, Assignment, UnitKind, Program, Officers, Clinicians, Dispatched, Acknowledged, Enroute, "
-    "OnScene, LeftScene, AtDestination, HandedOver, Cleared, Cancelled, OfficerName, OfficerNumber"
+    "OnScene, LeftScene, AtDestination, HandedOver, Cleared, Cancelled, OfficerName, OfficerNumber, ShiftNumber, Miles"
 )
 
 

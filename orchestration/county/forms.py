@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestration.county.parameters import WHOLE, Parameters
 from orchestration.county.period import DAY, Period
 
-DRAWS = ("a", "b", "c", "d", "e", "f", "g", "h", "w", "k", "v")
+DRAWS = ("a", "b", "c", "d", "e", "f", "g", "h", "w", "k", "v", "calm", "calm_by", "hurt", "held", "ed_due")
 SHEET_CALLS = 5_000  # a county with more calls gets its forms as text: large sheets take long to open
 
 
@@ -63,8 +63,25 @@ select *, clock(said_s) as occurred, fate = 'arrest' as is_arrest,
         when a < {p.below("arrestable") + p.below("arrestable_dk")} then 'DK'
         when a < {p.below("arrestable") + p.below("arrestable_dk") + p.below("arrestable_blank")} then null
         else 'N' end as arrestable,
-    case when number is not null and b < {p.below("force")} then 'Y' when b >= {WHOLE - WHOLE // 33} then 'DK' else 'N' end
+    case when number is not null and b < {p.below("force")} then 'Y' when b >= {
+        WHOLE - WHOLE // 33
+    } then 'DK' else 'N' end
         as force_used,
+    case when outcome in ('NO ACTION', 'UNABLE TO CONTACT') then 'NONE' when calm >= {
+        WHOLE - p.below("technique_dk")
+    } then 'DK'
+        when calm >= case when has_cit or team > 0 then {p.below("technique_trained")} else {
+        p.below("technique")
+    } end then 'NONE'
+        else mix_technique(calm_by) || case when team > 0 and hurt % 2 = 0 then ';CLINICIAN' else '' end end as techniques,
+    case when held < {p.below("restraint")} then 'Y' when held >= {
+        WHOLE - p.below("restraint_blank")
+    } then null else 'N' end
+        as restrained,
+    case when fate = 'ed' or (fate = 'hold' and h < {WHOLE // 100 * 70}) then 'Y' when ed_due < {
+        p.below("ed_indicated")
+    } then 'Y'
+        when ed_due >= {WHOLE - p.below("ed_indicated_dk")} then 'DK' else 'N' end as ed_indicated,
     c < {p.below("placeholder_form")} as is_placeholder, c >= {WHOLE - p.below("midnight")} as is_midnight,
     case when has_weapon or d < {WHOLE // 50} then 'Y' when d >= {WHOLE - WHOLE // 14} then 'DK'
         when d >= {WHOLE - WHOLE // 10} then null else 'N' end as weapon,
@@ -72,9 +89,21 @@ select *, clock(said_s) as occurred, fate = 'arrest' as is_arrest,
     number is not null and f >= {WHOLE - p.below("form_wrong_number")} as is_misnumbered,
     g >= {WHOLE - p.below("redacted_form")} as is_redacted, e < {p.below("form_without_disposition")} as is_open,
     e >= {WHOLE - p.below("doubled_disposition")} as is_doubled,
-    'F' || strftime(clock(met_s), '%y') || '-' || substr(cast({10**9} + n + 1 as varchar), 4) as form_no
+    'F' || strftime(clock(met_s), '%y') || '-' || substr(cast({10**9} + n + 1 as varchar), 4) as form_no,
+    {
+        _INJURED.format(
+            force=f"number is not null and b < {p.below('force')} and v < {p.below('force_injury')}",
+            other=f"v >= {WHOLE - p.below('injury')}",
+        )
+    } as injured
 from timed
 """
+
+
+# Who was hurt: where a force report is written, whom it names; null for nobody. A team alone has no officer.
+_INJURED = """case when {force} then case when v % 3 = 0 then 'OFFICER' else 'SUBJECT' end
+        when {other} then case when mix_injured(hurt) = 'OFFICER' and patrol = 0 and number is not null then 'CLINICIAN'
+            else mix_injured(hurt) end end"""
 
 
 # The number on the form: none, or two neighboring digits exchanged where they differ, or the right one.
@@ -127,8 +156,8 @@ select said_s as _s, n as _n, line as _line, copy_no as _copy,
     case when b % 100 < 5 then 'Y' when b % 100 < 15 then null else 'N' end as Supervisor, force_used as ForceUsed,
     case when is_arrest or force_used = 'Y' then 'Y' when outcome = 'INVOL HOLD' and b % 2 = 0 then 'Y'
         when b % 100 > 96 then 'Y' else 'N' end as Handcuffs,
-    case when force_used = 'Y' and v < {p.below("force_injury")} then 'Y' when v >= {WHOLE - p.below("injury")} then 'Y'
-        else 'N' end as Injury,
+    case when injured is null then 'N' else 'Y' end as Injury, coalesce(injured, 'NOBODY') as Injured, techniques as Techniques,
+    restrained as Restrained, ed_indicated as EDIndicated, span_report(hurt) // 60 as ReportMinutes,
     arrestable as ArrestableOffense,
     case when outcome = 'WARRANT ARREST' then 'WARRANT' when is_arrest and d % 100 < 15 then 'MANDATORY'
         when is_arrest then 'PC ARREST' when arrestable = 'N' then 'NO PC'

@@ -1,4 +1,4 @@
-"""The jail's bookings: those that the county's calls led to, and those of other agencies."""
+"""The jail's bookings: those that the county's calls led to, and those of other agencies; what the court made of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from orchestration.county.identity import upper_name
 from orchestration.county.parameters import Parameters
 from orchestration.county.period import Period
 
-DRAWS = ("a", "b", "c", "d", "e", "f", "g", "h")
+DRAWS = ("a", "b", "c", "d", "e", "f", "g", "h", "filed", "ruling", "ruled")
 
 
 def causes_sql(p: Parameters) -> str:
@@ -37,10 +37,11 @@ timed as (
 said as (
     select *, _s - case when is_clock_late then 3600 else 0 end
         + case when is_skewed then case when c % 2 = 0 then span_skew(e) else -span_skew(e) end else 0 end as said_s,
-        _s + stay > {period.end + 4 * 86400} as is_in
+        _s + stay > {period.end + 4 * 86400} as is_in, filed < {p.below("court_filed")} as is_filed,
+        _s + span_court_lag(ruled) as ruled_s
     from timed
 )
-select n as _n, _s, i as _i, p as _p, is_anonymous as _anonymous, number as _caused_by, is_contact as _is_contact,
+select n as _n, _s, i as _i, is_filed as _filed, ruled_s as _ruled_s, ruling as _ruling, p as _p, is_anonymous as _anonymous, number as _caused_by, is_contact as _is_contact,
     concat_ws('|', nullif(person_dirt, ''), case when is_clock_late then 'dst_clock' end,
         case when is_skewed then 'clock_skew' end, case when number is not null and is_unnumbered
         then 'booking_without_number' end) as _dirt,
@@ -54,6 +55,17 @@ select n as _n, _s, i as _i, p as _p, is_anonymous as _anonymous, number as _cau
     case when sex = 'woman' then 'F' else 'M' end as Sex, upper(race_ethnicity) as Race,
     case when housing = 'UNSHELTERED' then 'N' when is_anonymous then null else 'Y' end as HasAddress
 from said
+"""
+
+
+def court_sql(period: Period) -> str:
+    """Rows of the court's list over ``bookings``: one for each case filed, decided or pending when the list was made."""
+    closed = period.end + 4 * 86400
+    return f"""
+select _n, _s, _p, _anonymous, _caused_by, '' as _dirt, 'CE' || substr(BookingNumber, 2) as CourtNumber, BookingNumber,
+    day_text(least(_ruled_s, {closed})) as EventDate, case when _ruled_s < {closed} then 'RULING' else 'HEARING' end as EventKind,
+    case when _ruled_s < {closed} then mix_court(_ruling) else 'PENDING' end as Outcome, ChargeLevel
+from bookings where _filed and _s < {closed}
 """
 
 

@@ -123,7 +123,7 @@ class _County:
         self.exports = self.period.exports(self.calls)
         self.pools = Pools(self.calls, self.period, self.p)
         self.officers = office.make_officers(self.con, self.seed, self.pools)
-        for text in truth.START:
+        for text in (*truth.START, trips.START):
             self.con.execute(text)
         self.subjects = Subjects(self.calls, self.people.dies, self.period, self.p)
         self.hours = demand(self.period, self.p, self.seed, self.calls)
@@ -312,7 +312,7 @@ class _County:
             return
         self.block = (found["s"][0].as_py(), found["s"][-1].as_py())
         self.con.register("unit_row", cad.unit_rows(found, self.officers, self.period))
-        units = cad.units_sql(self.p)
+        units = cad.units_sql(self.period, self.p)
         if self.with_truth:
             self._view("task", units)
             kinds = cad.unit_dirt(self.p)
@@ -329,9 +329,10 @@ class _County:
 
     def _trips(self) -> None:
         self._rows("trip", trips.causes_sql(), trips.DRAWS)
-        self._table("out", trips.trips_sql())
+        self._table("out", trips.trips_sql(self.p))
         self._export("cedar_county", "transports", self._shown("out"), "out")
         self.con.execute(truth.spent_sql("null", "ambulance_trip", "1", "row", "_charge", "out", "_charge is not null"))
+        self.con.execute(trips.center_sql(self.period))
 
     def _forms(self) -> None:
         contacts = f"{forms.contacts_sql(self.p)} union all by name {forms.outreach_sql(self.period, self.p)}"
@@ -386,6 +387,9 @@ class _County:
         self.con.execute(truth.tally_sql("cedar_jail", "jail_booking", "_dirt", "_s", "bookings", f"_s < {last}"))
         self._truth("record", truth.record_sql("cedar_jail", "jail_booking", jail.NUMBER, "bookings", f"_s < {last}"))
         self._truth("cause", truth.cause_sql("cedar_jail", "jail_booking", jail.NUMBER, "bookings", f"_s < {last}"))
+        self._view("out", jail.court_sql(self.period))
+        self._export("cedar_jail", "court_events", self._shown("out"), "out")
+        self._truth("cause", truth.cause_sql("cedar_jail", "court_event", "CourtNumber", "out", "true"))
 
     def _health(self) -> None:
         rows = self._persons("visit_row", health.causes_sql(self.p), health.DRAWS, "health", "H")
@@ -412,8 +416,11 @@ class _County:
             self.con.register("dead", pa.table({"p": np.flatnonzero(self.people.dies < NEVER)}))
             rows = self._persons("death", "select p as i, p, 0 as copy_no from dead", health.DRAWS, "health", "H")
             self._small("cedar_health", "deaths", "death", "DeathNumber", health.deaths_sql(self.period, rows))
+        label = self.period.label(0, self.period.months)
+        if "trips" in self.feeds:
+            self._csv("cedar_health", f"capacity_{label}.csv", trips.capacity_sql(self.period, self.p), "capacity_rows")
         if "office" in self.feeds:
-            label = self.period.label(0, self.period.months)
+            self.con.register("seat", office.seats(self.seed, self.period, self.p))
             for name, query in office.exports(self.period, self.p, self.pools, len(self.officers)).items():
                 self._csv("cedar_county", f"{name}_{label}.csv", query, f"{name}_rows")
             self._table(

@@ -64,7 +64,8 @@ from forms
 CONTACT_INCIDENT = f"""
 select 'cedar_county' as agency_id, form_no as contact_number, number as incident_number,
     number is not null and not is_unnumbered as number_written,
-    coalesce({WRITTEN_NUMBER} = number, false) as number_right, p as true_person, month_text(met_s) as month
+    coalesce({WRITTEN_NUMBER} = number, false) as number_right, p as true_person, month_text(met_s) as month,
+    force_used, injured, techniques, restrained, ed_indicated, cast(span_report(hurt) // 60 as integer) as report_minutes
 from forms
 """
 

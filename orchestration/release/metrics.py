@@ -47,9 +47,9 @@ class Value:
 
 
 def headline_of(meta: dict, metric_id: str) -> str | None:
-    """The column that answers a metric, as its contract names it: one for all its metrics, or one for each."""
+    """The column that answers a metric, as its contract names it: one for all, one for each, or a default and others."""
     headline = meta.get("headline")
-    return headline.get(metric_id) if isinstance(headline, dict) else headline
+    return headline.get(metric_id, headline.get("default")) if isinstance(headline, dict) else headline
 
 
 def find_metrics(settings: Settings, release: str | None = None) -> list[Metric]:
@@ -86,15 +86,18 @@ def newest_value(con: duckdb.DuckDBPyConnection, metric: Metric) -> Value | None
     if metric.headline not in columns:
         return None
     there = {s for (s,) in con.execute("select table_schema from information_schema.tables where table_name = ?", [metric.table]).fetchall()}  # fmt: skip
-    # Metrics that have a column each share their rows.
-    shared = isinstance(metric.said["headline"], dict)
-    this = [f"metric_id = '{metric.metric_id}'"] if "metric_id" in columns and not shared else []
     whole = [f"{column} in {wanted}" for column, wanted in WHOLE_FIRST if column in columns]
     known = [f"{metric.headline} is not null", *(["month <> 'unknown'"] if "month" in columns else [])]
     order = [f"{c} desc" for c in ("month", "agency_id") if c in columns]
     order += [c for c in metric.said["primary_key"] if c not in ("month", "agency_id")]  # the same row each time
     shown = [c for c in ("agency_id", "month") if c in columns]
     for tier in (t for t in ("general", *TIERS) if t in there):
+        own = f"metric_id = '{metric.metric_id}'"  # metrics that have a column each may share the rows of one
+        has_own = (
+            "metric_id" in columns
+            and con.execute(f"select 1 from {tier}.{metric.table} where {own} limit 1").fetchone()
+        )
+        this = [own] if has_own else []
         for conditions in (this + whole, this):  # some metrics are of a population of their own
             query = f"select {', '.join([*shown, metric.headline])} from {tier}.{metric.table}"
             query += f" where {' and '.join(conditions + known)}"

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from orchestration.county.compare.metrics import TESTED, how_compared
 from orchestration.metric import METRIC_NOTES, metric_order
 from orchestration.standard.dictionary import generated_note
 from orchestration.standard.markdown import cell, code, page, table
@@ -25,19 +26,27 @@ def _documents(folder: Path, key: str) -> Iterable[dict]:
 
 
 def _gates_of(root: Path) -> dict[str, int]:
-    """Checks of the suites of the metrics layer, by table."""
+    """Checks of the suites of marts and metrics, by table."""
     found: dict[str, int] = {}
-    for path in sorted((root / "expectations" / "suites" / "metrics").glob("*.yml")):
+    suites = root / "expectations" / "suites"
+    for path in sorted([*(suites / "marts").glob("*.yml"), *(suites / "metrics").glob("*.yml")]):
         suite = read_yaml(path)
         for name in suite.get("tables") or [suite.get("table")]:
             found[name] = found.get(name, 0) + len(suite["checks"])
     return found
 
 
+def _compared(metric_id: str) -> str:
+    said = how_compared(metric_id)
+    return code(said) if said in TESTED.values() else said
+
+
 def metrics_page(root: Path, models: Iterable[tuple[str, dict]]) -> str:
     """The page of all metrics; models as `published_models` gives them."""
     with (root / "seeds" / "codes" / "codes_metric.csv").open(newline="", encoding="utf-8") as file:
         labels = {row["metric_id"]: row for row in csv.DictReader(file)}
+    with (root / "seeds" / "codes" / "codes_metric_requirement.csv").open(newline="", encoding="utf-8") as file:
+        reasons = {row["metric_id"]: row["reason"] for row in csv.DictReader(file)}
     values = json.loads((root / VALUES).read_text(encoding="utf-8")) if (root / VALUES).exists() else {}
     gates = _gates_of(root)
     tests: dict[str, list[str]] = {}
@@ -54,13 +63,21 @@ def metrics_page(root: Path, models: Iterable[tuple[str, dict]]) -> str:
         label = cell(labels.get(metric_id, {}).get("label", ""))
         if metric_id not in holds:
             command = labels.get(metric_id, {}).get("table_name")  # what no table can hold, a command estimates
-            rows.append([metric_id, label, code(command) if command else "not built yet", "", "", ""])
+            rows.append(
+                [metric_id, label, code(command) if command else "not built yet", "", "", "", _compared(metric_id)]
+            )
         for model in holds.get(metric_id, ()):
             name = model["name"]
             value = values.get(f"{metric_id} {name}")
-            shown = f"{code(value['column'])} {value['value']:,.6g} ({value['month']})" if value else "none"
+            when = f" ({value['month']})" if value and value["month"] else ""
+            shown = (
+                f"{code(value['column'])} {value['value']:,.6g}{when}"
+                if value
+                else cell(f"none: {reasons.get(metric_id, 'nothing recorded')}")
+            )
             tested = ", ".join(code(t) for t in tests.get(name, ())) or "none"
-            rows.append([metric_id, label, code(name), tested, f"{gates.get(name, 0)} checks", shown])
+            compared = _compared(metric_id)
+            rows.append([metric_id, label, code(name), tested, f"{gates.get(name, 0)} checks", shown, compared])
     for name, meta in {m["name"]: m["config"]["meta"] for held in holds.values() for m in held}.items():
         notes += [
             f"### {name}",
@@ -80,8 +97,22 @@ def metrics_page(root: Path, models: Iterable[tuple[str, dict]]) -> str:
         " metric_time,agency` computes the main measures by any of their dimensions, with the numbers of the tables;"
         " it needs the extra `semantic` (MetricFlow). `crisis metrics query --help` tells its arguments.",
         "The value is the newest one of the demo county, which does not exist: it shows that the metric computes, and"
-        " nothing else. Gates are the checks of the metrics layer that look at the table.",
-        table(["id", "metric", "model", "unit tests", "gates", "value in the demo county"], rows),
+        " nothing else. Gates are the checks of its layer that look at the table.",
+        "The last column names what holds the metric against a county without dirt: a comparison, row by row, of its table"
+        " with a query of its own over the county's files and truth (`orchestration/county/compare/metrics.py`; counts and"
+        " sums agree exactly, other figures to the last digit printed), or a test that works it out in another way.",
+        table(
+            [
+                "id",
+                "metric",
+                "model",
+                "unit tests",
+                "gates",
+                "value in the demo county",
+                "equals the clean county's truth",
+            ],
+            rows,
+        ),
         "## What each table says",
         *notes,
         "[All tables and columns](dictionary/warehouse.md)",

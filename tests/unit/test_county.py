@@ -27,10 +27,13 @@ FILES = {
     "cedar_county/cad_status_2024-01_2024-06.csv.gz",
     "cedar_county/contact_forms_2024-01_2024-06.xlsx",
     "cedar_jail/jail_bookings_2024-02_new.csv",
-    *(f"cedar_county/{feed}_{HALF_YEAR}.csv" for feed in ("force_reports", "roster", "training", "transports")),
+    *(
+        f"cedar_county/{feed}_{HALF_YEAR}.csv"
+        for feed in ("force_reports", "positions", "roster", "training", "transports")
+    ),
     f"cedar_county/programs_{HALF_YEAR}.xlsx",
-    f"cedar_jail/jail_bookings_{HALF_YEAR}.csv",
-    *(f"cedar_health/{feed}_{HALF_YEAR}.csv" for feed in ("ed_visits", "holds", "stays", "deaths")),
+    *(f"cedar_jail/{feed}_{HALF_YEAR}.csv" for feed in ("jail_bookings", "court_events")),
+    *(f"cedar_health/{feed}_{HALF_YEAR}.csv" for feed in ("ed_visits", "holds", "stays", "deaths", "capacity")),
     *(f"cedar_care/{feed}_{HALF_YEAR}.csv" for feed in ("referrals", "services", "enrollments", "consents")),
 }
 

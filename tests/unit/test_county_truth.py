@@ -114,7 +114,7 @@ def test_bookings_come_from_calls_that_were_closed_as_booked(clean: County) -> N
     with_call, wrong, rows = clean.one(f"""
         select count(b.IncidentNumber), count(*) filter (where c.CloseCode is distinct from 'BKD' and b.IncidentNumber is not null),
             count(*)
-        from {clean.file("cedar_jail/*.csv")} as b
+        from {clean.file("cedar_jail/jail_*.csv")} as b
         left join {clean.file("cedar_county/cad_incidents_2024-01_*.csv")} as c using (IncidentNumber)
     """)
     assert with_call == booked
@@ -169,15 +169,62 @@ def test_a_unit_goes_to_an_event_once_an_assignment(clean: County) -> None:
 
 
 def test_a_trip_goes_where_the_call_s_end_says(clean: County) -> None:
-    """Arrests booked go to jail, and whoever is taken anywhere is taken once; an ambulance alone charges."""
-    trips, calls, wrong, charged = clean.one(f"""
-        select count(*), count(distinct t.IncidentNumber), count(*) filter (where (CloseCode in ('BKD', 'ARR')) <> (Destination = 'JAIL')),
-            count(*) filter (where (Charge is not null) <> (Carrier = 'AMB'))
+    """Arrests booked go to jail; whoever is taken anywhere gets there once, whom a center turns away after another trip;
+    an ambulance alone charges."""
+    handed, calls, wrong, charged, refused = clean.one(f"""
+        select count(t.HandedOver), count(distinct t.IncidentNumber),
+            count(*) filter (where (CloseCode in ('BKD', 'ARR')) <> (Destination = 'JAIL')),
+            count(*) filter (where (Charge is not null) <> (Carrier = 'AMB')),
+            count(*) filter (where (TurnedAway = 'Y') <> (t.HandedOver is null))
         from {clean.file("cedar_county/transports_*.csv")} as t
         join {clean.file("cedar_county/cad_incidents_2024-01_*.csv")} as c using (IncidentNumber)
     """)
-    assert trips == calls > 500
-    assert (wrong, charged) == (0, 0)
+    assert handed == calls > 500
+    assert (wrong, charged, refused) == (0, 0, 0)
+
+
+def test_what_the_center_reports_are_the_trips_to_it(clean: County) -> None:
+    """Every arrival stands in one noon's report, but those after the last noon; nobody sits on a place that is not there."""
+    at, last = "cast(AtDestination as timestamp)", "(select max(cast(ObservedAt as timestamp)) from {})"
+    reports, trips = (clean.file(f"{name}_*.csv") for name in ("cedar_health/capacity", "cedar_county/transports"))
+    told = clean.one(f"select sum(cast(DropOffs as int)), sum(cast(PoliceDropOffs as int)), sum(cast(TurnedAway as int)) from {reports}")  # fmt: skip
+    true = clean.one(f"""
+        select count(*), count(*) filter (where Carrier = 'CAR'), count(*) filter (where TurnedAway = 'Y') from {trips}
+        where Destination in ('CRISIS CENTER', 'DETOX') and {at} <= {last.format(reports)}
+    """)
+    assert told == true and true[2] > 5
+    assert clean.one(f"select count(*) from {reports} where cast(Occupied as int) + cast(Free as int) <> cast(Staffed as int) or cast(Free as int) < 0") == (0,)  # fmt: skip
+
+
+def test_a_unit_names_the_shift_that_is_on_when_it_is_sent(clean: County) -> None:
+    """But for units of teams, and for those of the first night, whose shift began before the roster does."""
+    units, wrong, unnamed = clean.one(f"""
+        select count(*), count(*) filter (where u.ShiftNumber is not null and (s.ShiftNumber is null
+                or cast(Dispatched as timestamp) not between cast(Started as timestamp) and cast(Ended as timestamp))),
+            count(*) filter (where u.ShiftNumber is null and UnitKind in ('CAR', 'CITCAR')
+                and Dispatched between '2024-01-01 07:00:00' and '2024-06-30 22:59:59')
+        from {clean.file("cedar_county/cad_units_*.csv")} as u
+        left join {clean.file("cedar_county/roster_*.csv")} as s using (ShiftNumber)
+    """)
+    assert units > 10_000
+    assert (wrong, unnamed) == (0, 0)
+
+
+def test_what_a_form_says_of_harm_and_help_has_its_rate(clean: County) -> None:
+    n, trained, untrained, calm, calm_trained, restrained, due, not_taken = clean.one(f"""
+        select count(*), count(*) filter (where trained), count(*) filter (where not trained),
+            count(*) filter (where not trained and Techniques not in ('NONE', 'DK')),
+            count(*) filter (where trained and Techniques not in ('NONE', 'DK')),
+            count(*) filter (where Restrained = 'Y'), count(*) filter (where EDIndicated = 'Y' and met), count(*) filter (where met)
+        from (select *, CITArrived = 'Y' or ClinicianArrived = 'Y' as trained,
+                outcome not in ('ed', 'hold') as met
+            from {clean.file("cedar_county/contact_forms_*.csv")} as form
+            join {clean.truth("call")} as call on form.IncidentNumber = call.incident_number
+            where MainOne is distinct from 'N' and CITArrived is not null and Disposition not in ('NO ACTION', 'UNABLE TO CONTACT')
+            qualify row_number() over (partition by FormNumber order by Disposition) = 1)
+    """)
+    assert near(calm / untrained, 0.55, untrained) and near(calm_trained / trained, 0.8, trained)
+    assert near(restrained / n, 0.03, n) and near(due / not_taken, 0.06, not_taken)
 
 
 # ---------------------------------------------------------------- rates and effects
@@ -342,7 +389,7 @@ def test_bookings_of_the_night_the_clocks_go_forward_are_an_hour_early(tmp_path:
     county = County(tmp_path, calls=200_000, months=1, start="2024-03", feeds=("jail",))
     (late,) = county.one(f"select sum(n) from {county.truth('dirt')} where kind = 'dst_clock'")
     (skipped,) = county.one(f"""
-        select count(*) from {county.file("cedar_jail/*.csv")} where coalesce(Booked,
+        select count(*) from {county.file("cedar_jail/jail_*.csv")} where coalesce(Booked,
             cast(try_strptime("Booking Date/Time", '%m/%d/%Y %H:%M:%S') as varchar)) like '2024-03-10 02:%'
     """)
     assert late > 0

@@ -25,7 +25,7 @@ ASKED_FOR = """
     contact_disposition force_event injury hold transport ed_visit inpatient_stay jail_booking referral
     service_linkage program program_enrollment geography_population cost_parameter price_index offense
     crisis_line_contact ems_response facility_capacity court_event death complaint_or_survey
-    narrative_review_sample consent sharing_agreement
+    narrative_review_sample consent sharing_agreement position_count
 """
 UNITS = ("_usd", "_hours", "_minutes", "_days", "_miles", "_share", "_fte", "_score", "_weight")
 NOT_MAPPED = {"agency", "cost_parameter", "price_index"}

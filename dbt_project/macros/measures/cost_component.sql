@@ -44,3 +44,8 @@
         'injury': "case injury when 'yes' then 1 when 'no' then 0 end",
     }) }}
 {%- endmacro %}
+
+{# What a contact form tells of, by component: events, and minutes of writing its report. #}
+{% macro contact_amounts() -%}
+    {{ return(dict(contact_events(), report_writing='report_minutes')) }}
+{%- endmacro %}

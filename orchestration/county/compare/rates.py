@@ -64,6 +64,7 @@ def _substance_provider(t: Truth) -> float:
 _BY_PHONE = "not is_cancelled and not is_attended"
 _MET = "scene_seconds is not null"  # in the truth: somebody went there
 _DAY, _EVENING, _NIGHT = "hour between 7 and 14", "hour between 15 and 22", "(hour < 7 or hour = 23)"
+_CALMED = "technique_codes not in ('none', 'unknown', 'not_recorded')"
 _UNTRAINED = "is_patrol and not in_wave"
 RATES = (
     # Calls. On-view calls are never cancelled or closed by telephone, so nothing is lost of them.
@@ -98,8 +99,18 @@ RATES = (
     Rate("visits without a call, of all forms", ("outreach",), "form", "is_without_call", "true", _part("outreach")),
     Rate("a weapon was told or found", ("weapon", "call.has_weapon"), "contact", "weapon_present = 'yes'", "true",
          lambda t: t.rates["weapon"] + (1 - t.rates["weapon"]) / 50),  # one in 50 is found only there
-    Rate("force", ("force",), "contact", "force_used = 'yes'"),
-    Rate("injury where force was used", ("force_injury", "injury"), "contact", "injury = 'yes'", "force_used = 'yes'",
+    Rate("technique of calming, no trained one there", ("technique", "contact_incident.techniques"), "contact", _CALMED,
+         "is_untrained_there and not is_nothing_done"),
+    Rate("technique of calming, a trained one there", ("technique_trained",), "contact", _CALMED, "is_trained_there and not is_nothing_done"),
+    Rate("technique not known", ("technique_dk",), "contact", "technique_codes = 'unknown'", "not is_nothing_done"),
+    Rate("restraint", ("restraint", "contact_incident.restrained"), "form", "restraint_used = 'yes'"),
+    Rate("restraint left blank", ("restraint_blank",), "form", "restraint_used = 'not_recorded'"),
+    Rate("emergency department due, and not taken there", ("ed_indicated", "contact_incident.ed_indicated"), "contact",
+         "ed_transport_indicated = 'yes'", "ending not in ('ed', 'hold')"),
+    Rate("emergency department due not known", ("ed_indicated_dk",), "contact", "ed_transport_indicated = 'unknown'", "ending not in ('ed', 'hold')"),
+    Rate("drop-offs that the crisis center turns away", ("refused_drop_off",), "trip", "is_refused", "is_to_center"),
+    Rate("force", ("force", "contact_incident.force_used"), "contact", "force_used = 'yes'"),
+    Rate("injury where force was used", ("force_injury", "injury", "contact_incident.injured"), "contact", "injury = 'yes'", "force_used = 'yes'",
          lambda t: t.rates["force_injury"] + t.rates["injury"]),
     Rate("injury without force", ("injury",), "contact", "injury = 'yes'", "force_used <> 'yes'"),
     Rate("arrestable, of those not arrested", ("arrestable",), "contact", "arrestable_offense = 'yes'", "ending <> 'arrest'"),

@@ -55,7 +55,10 @@ TABLES = {
         select contact_id, linked_incident_id as incident_id, link_method_code = 'not_applicable' as is_without_call,
             case response_model_code {_MODELS} end as program,
             case {_ENDS} else 'rest' end as ending, person_key, force_used, injury, weapon_present, veteran,
-            arrestable_offense, disposition_count
+            arrestable_offense, disposition_count, technique_codes, restraint_used, ed_transport_indicated,
+            primary_disposition_code in ('no_action', 'unable_to_contact') as is_nothing_done,
+            cit_arrived = 'yes' or clinician_arrived = 'yes' as is_trained_there,
+            cit_arrived = 'no' and clinician_arrived = 'no' as is_untrained_there
         from internal.fct_contact left join person on record_id = contact_id where agency_id = '{AGENCY}'""",
     # One row per contact at a call.
     "contact": """
@@ -75,6 +78,9 @@ TABLES = {
         with stay as (select distinct visit_id as ed_visit_id from care.fct_inpatient_stay)
         select incident_id is null as is_walk_in, hold_id is not null as is_hold, stay.ed_visit_id is not null as is_admitted
         from care.fct_ed_visit left join stay using (ed_visit_id) where agency_id = 'cedar_health'""",
+    "trip": f"""
+        select drop_off_refused = 'yes' as is_refused, destination_code in ('crisis_facility', 'sobering') as is_to_center
+        from internal.fct_transport where agency_id = '{AGENCY}'""",
     "booking": """
         select incident_id is null as is_elsewhere from internal.fct_jail_booking where agency_id = 'cedar_jail'""",
     # One row per person met, with whether any form says veteran.

@@ -9,7 +9,7 @@
     'handover_wait': ["response_scope_code = 'unit' and at_destination_at is not null", 'wall_seconds * officer_count'],
     'vehicle': ["response_scope_code = 'unit'", 'vehicle_miles'],
 } %}
-{%- set of_contacts = contact_events() %}
+{%- set of_contacts = contact_amounts() %}
 {%- set of_facilities = {
     'ambulance_trip': ['fct_transport', "case when transport_mode_code = 'ems' then 1"
         " when transport_mode_code not in " ~ unknown_codes() ~ " then 0 end"],

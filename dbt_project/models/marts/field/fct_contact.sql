@@ -130,6 +130,7 @@ final as (
         contact.program_eligible,
         contact.ineligible_reason_code,
         contact.ineligible_reason_local,
+        contact.report_minutes,
         contact.receiving_services,
         contact.substance_use_disorder,
         contact.developmental_disability,

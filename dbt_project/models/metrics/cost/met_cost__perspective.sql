@@ -16,7 +16,7 @@ with component as (
     where
         slice_code = 'all'
         and identification_method_code = case
-            when component_code in ({{ quoted(contact_events().keys()) }}) then 'field_form' else 'not_applicable'
+            when component_code in ({{ quoted(contact_amounts().keys()) }}) then 'field_form' else 'not_applicable'
         end
 ),
 

@@ -3,7 +3,7 @@
 {%- set slices = ['area', 'hour_of_week'] %}
 with metric_row as (
     select * from {{ ref('int_metric_availability') }}
-    where metric_id in ('PG1', 'PG2', 'PG3', 'PG4')
+    where metric_id in ('PG1', 'PG2')
 ),
 
 number as (

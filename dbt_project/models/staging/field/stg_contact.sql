@@ -101,6 +101,7 @@ final as (
         program_eligible,
         ineligible_reason_code,
         ineligible_reason_local,
+        report_minutes,
         receiving_services,
         substance_use_disorder,
         developmental_disability,
