@@ -14,7 +14,8 @@ import numpy as np
 from orchestration.evaluation.analysis import Analysis, Named
 from orchestration.evaluation.estimators import Permuted
 from orchestration.evaluation.freeze import EXPLORATORY
-from orchestration.evaluation.study import StudyError
+from orchestration.evaluation.panel import FlowStep
+from orchestration.evaluation.study import Question, StudyError
 
 
 @dataclass(frozen=True)
@@ -291,12 +292,8 @@ def findings(a: Analysis, kind: str, release: str, sha256: str, notes: tuple[str
             data=(EFFECT_DATA, tuple(map(_effect_data, rows))), widths=EFFECT_WIDTHS,
         )  # fmt: skip
 
-    blocks: list[Block] = []
-    if kind == EXPLORATORY:
-        blocks.append(
-            Paragraph("EXPLORATORY: the study file was not frozen as it is now before these results were seen.", True)
-        )
-    blocks += [
+    blocks: list[Block] = [
+        *run_banner(kind),
         Heading("The question"),
         Paragraph(study.question),
         Heading("What follows"),
@@ -319,7 +316,7 @@ def findings(a: Analysis, kind: str, release: str, sha256: str, notes: tuple[str
         *(Paragraph(x) for x in methods(a)),
         Heading("Rows from landed to analyzed"),
         TableBlock(
-            "flow", "Flow of rows", ("step", "left out", "remain"), _flow_rows(a, study.suppression),
+            "flow", "Flow of rows", ("step", "left out", "remain"), flow_rows(a.flow, study.suppression),
             ("left out", "remain"), "Each step's remaining rows are those of the step before less the rows left out.",
         ),
         TableBlock(
@@ -388,27 +385,38 @@ def findings(a: Analysis, kind: str, release: str, sha256: str, notes: tuple[str
         Heading("References"),
         Listing(study.references),
     ]  # fmt: skip
+    refuse_small_cells(study, blocks)
+    return blocks
+
+
+def run_banner(kind: str) -> list[Block]:
+    """What stands first where a run is exploratory."""
+    said = "EXPLORATORY: the study file was not frozen as it is now before these results were seen."
+    return [Paragraph(said, True)] if kind == EXPLORATORY else []
+
+
+def refuse_small_cells(study: Question, blocks: list[Block]) -> None:
+    """Raises StudyError if a count of a table is too small to leave the internal tier."""
     small = [f"{b.name}: {c}" for b in blocks if isinstance(b, TableBlock) for c in b.small_cells(study.suppression)]
     if small:
         raise StudyError(
             f"{study.study_id}: a cell of 1 to {study.suppression - 1} may not leave the internal tier ({small[0]});"
             " take wider months, more places or a wider outcome"
         )
-    return blocks
 
 
-def _flow_rows(a: Analysis, smallest: int) -> tuple[tuple, ...]:
+def flow_rows(flow: tuple[FlowStep, ...], smallest: int) -> tuple[tuple, ...]:
     """The steps, each that leaves out a small number taken together with the next one."""
     rows: list[tuple] = []
     names, gone = [], 0
-    for s in a.flow:
+    for s in flow:
         names, gone = [*names, s.step], gone + s.left_out
         if not 0 < gone < smallest:
             rows.append(("; ".join(names), gone, s.remain))
             names, gone = [], 0
     if names:
         step, left_out, _ = rows.pop()
-        rows.append(("; ".join([step, *names]), left_out + gone, a.flow[-1].remain))
+        rows.append(("; ".join([step, *names]), left_out + gone, flow[-1].remain))
     return tuple(rows)
 
 
