@@ -18,7 +18,18 @@ from orchestration.evaluation.panel import Panel
 from orchestration.evaluation.study import Question, Study
 from orchestration.settings import PROJECT
 
-LIBRARIES = ("duckdb", "numpy", "pandas", "pyfixest", "diff-diff", "scipy", "altair", "vl-convert-python", "typst")
+LIBRARIES = (
+    "duckdb",
+    "numpy",
+    "pandas",
+    "pyfixest",
+    "diff-diff",
+    "statsmodels",
+    "scipy",
+    "altair",
+    "vl-convert-python",
+    "typst",
+)
 CODE = {"orchestration": ("*.py",), "dbt_project": ("*.sql", "*.yml"), "seeds": ("*.csv", "*.yml")}
 PANEL = "data/panel.csv"
 COLUMNS = ("unit", "month", "is_treated", "is_after", "is_on", "n")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from orchestration.evaluation.findings import Block
+    from orchestration.evaluation.power import Detectable
     from orchestration.evaluation.study import Question
 
 
@@ -42,10 +43,19 @@ class Results:
     seed: int
 
 
-# A module of this package each, with results(con, study, run).
+# A module of this package each, with results(con, study, run) and detectable(con, study).
 DESIGNS = {"difference_in_differences": "places", "staggered_adoption": "staggered_report"}
 
 
 def results(con: duckdb.DuckDBPyConnection, study: Question, run: Run) -> Results:
     """Runs a study over an open release, as its design asks."""
-    return import_module(f"orchestration.evaluation.{DESIGNS[study.design]}").results(con, study, run)
+    return _module(study).results(con, study, run)
+
+
+def detectable(con: duckdb.DuckDBPyConnection, study: Question) -> Detectable:
+    """What a study with `power` can find, from untreated places and months alone."""
+    return _module(study).detectable(con, study)
+
+
+def _module(study: Question):
+    return import_module(f"orchestration.evaluation.{DESIGNS[study.design]}")

@@ -278,8 +278,10 @@ def _permutation_rows(a: Analysis) -> tuple[tuple, ...]:
     )
 
 
-def findings(a: Analysis, kind: str, release: str, sha256: str, notes: tuple[str, ...] = ()) -> list[Block]:
-    """The blocks of the report, in order; notes are paragraphs that stand beside the result.
+def findings(
+    a: Analysis, kind: str, release: str, sha256: str, notes: tuple[str, ...] = (), more: Iterable[Block] = ()
+) -> list[Block]:
+    """The blocks of the report, in order; notes are paragraphs that stand beside the result, more stands before the limits.
 
     Raises StudyError if a table holds a small cell.
     """
@@ -380,6 +382,7 @@ def findings(a: Analysis, kind: str, release: str, sha256: str, notes: tuple[str
             "curve", "All specifications", EFFECT_DATA, tuple(map(_effect_data, a.curve)),
             ("reports_before", "reports_seen"), in_report=False,
         ),
+        *more,
         Heading("Limits"),
         Listing(study.limits),
         Heading("References"),

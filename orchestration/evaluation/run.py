@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.evaluation.freeze import kind_of_run, record_look, study_hash
-from orchestration.evaluation.study import StudyError, load_study
+from orchestration.evaluation.study import Question, StudyError, load_study
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
@@ -65,6 +65,22 @@ def evaluate(
     made_of = MadeOf.of(load_manifest(settings, name), study.population.agencies)
     with open_release(settings, name) as con:
         return build(con, folder, out, kind, made_of, dua_id, say)
+
+
+def power_before(settings: Settings, study: Question, release: str | None = None) -> list[str]:
+    """What a study that names `power` can find, from a release's untreated places and months; nothing for one without.
+
+    Raises StudyError, NoRelease.
+    """
+    if not study.power:
+        return []
+    needs_packages()
+    from orchestration.evaluation.design import detectable
+    from orchestration.evaluation.robustness_report import power_lines
+    from orchestration.release.reader import open_release
+
+    with open_release(settings, release) as con:
+        return power_lines(detectable(con, study))
 
 
 def needs_packages() -> None:

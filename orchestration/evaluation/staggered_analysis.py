@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import duckdb
 import numpy as np
 
+from orchestration.evaluation.bounds import Bound, bounds
 from orchestration.evaluation.panel import FlowStep
 from orchestration.evaluation.staggered import (
     OF_COUNTS,
@@ -72,6 +73,7 @@ class StaggeredAnalysis:
     flow: tuple[FlowStep, ...]
     since: MonthsSince
     permuted: PermutedStarts
+    bounds: tuple[Bound, ...]
     shifts: tuple[Shifted, ...]
     monthly: tuple[tuple[str, str, float], ...]
 
@@ -85,17 +87,24 @@ def analyze(con: duckdb.DuckDBPyConnection, study: StaggeredStudy) -> StaggeredA
     eligible = EligibleRows(con, study)
     rows = {o.name: eligible.outcome(o) for o in study.outcomes}
     primary = rows[study.primary.name]
+    since = months_since_start(primary)
     return StaggeredAnalysis(
         study=study,
         rows=primary,
         outcomes=tuple(Measured(o, _estimates(study, o, rows[o.name])) for o in study.outcomes),
         before=tuple(_before(o, rows[o.name]) for o in study.outcomes),
         flow=tuple(eligible.flow(study.primary)),
-        since=months_since_start(primary),
+        since=since,
         permuted=permute_starts(primary, study.permutation.draws, study.permutation.seed),
+        bounds=_bounds(since) if "rambachan_roth" in study.robustness else (),
         shifts=tuple(_shifted(x.label, eligible.rate(x)) for x in study.form_and_recode_shift.rates),
         monthly=_monthly(primary),
     )
+
+
+def _bounds(since: MonthsSince) -> tuple[Bound, ...]:
+    kept = [i for i, m in enumerate(since.since) if m != -1]
+    return bounds(since.effects[kept], since.covariance, len(since.leads))
 
 
 def _estimates(study: StaggeredStudy, outcome: RowOutcome, rows: Rows) -> tuple[StaggeredEffect, ...]:

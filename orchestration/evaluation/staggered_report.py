@@ -26,8 +26,11 @@ from orchestration.evaluation.findings import (
     refuse_small_cells,
     run_banner,
 )
+from orchestration.evaluation.power import Detectable, of_means
+from orchestration.evaluation.robustness_report import bounds_line, bounds_table, holm_table, power_blocks
 from orchestration.evaluation.staggered import CALLAWAY_SANTANNA, FIXED_EFFECTS, IMPUTATION, StaggeredEffect
 from orchestration.evaluation.staggered_analysis import Before, Measured, StaggeredAnalysis, analyze
+from orchestration.evaluation.staggered_rows import EligibleRows, Rows
 from orchestration.evaluation.staggered_study import RowOutcome, StaggeredStudy
 from orchestration.evaluation.study import StudyError
 
@@ -165,6 +168,8 @@ def conclusion(a: StaggeredAnalysis) -> list[str]:
         + ("Nothing speaks against reading the difference as the program's, as far as they can tell." if not fails else
            "The difference cannot be assigned to the program from these data."),
     ]  # fmt: skip
+    if "rambachan_roth" in a.study.robustness:
+        said.append(bounds_line(a.bounds))
     if a.shifts:
         moved = [s.label for s in a.shifts if s.effect.excludes_zero]
         said.append(
@@ -198,7 +203,9 @@ def methods(a: StaggeredAnalysis) -> list[str]:
         " (diff-diff). Counts run in parallel as ratios, so they are imputed by Poisson (Wooldridge 2023, diff-diff) and"
         " have no estimate by differences. Two-way fixed effects (pyfixest, CRV1; Poisson for counts) stand beside: where"
         " starts differ they hold places against ones that are treated already, which misleads when effects grow or fade."
-        f" Errors are clustered by {s.clustering}; intervals take t with {len(s.unit.values) - 1} degrees of freedom.",
+        f" Errors are clustered by {s.clustering}: of Callaway and Sant'Anna from influence functions summed by place, times"
+        " G / (G - 1) for G places; of imputation without such a factor; of two-way fixed effects CRV1 with pyfixest's"
+        f" default. Intervals take t with {len(s.unit.values) - 1} degrees of freedom.",
         f"Whether form and re-code rates shift when the program starts: {'tested' if s.form_and_recode_shift.tested else 'not tested'}."
         f" {s.form_and_recode_shift.why}",
         f"Cells of 1 to {s.suppression - 1} are not shown. Seed of all draws: {s.permutation.seed}.",
@@ -227,9 +234,9 @@ def findings(a: StaggeredAnalysis, run: Run) -> list[Block]:
         Heading("Known before, and frozen"),
         Paragraph(s.known_before),
         Paragraph(f"Registered on {s.registered_on}; {run.kind} run of the study file {run.sha256[:16]}, on release {run.release}."),
-        Heading("Methods", True),
+        Heading("Methods"),
         *(Paragraph(x) for x in methods(a)),
-        Heading("Rows from landed to analyzed", True),
+        Heading("Rows from landed to analyzed"),
         TableBlock(
             "flow", "Flow of rows", ("step", "left out", "remain"), flow_rows(a.flow, s.suppression), ("left out", "remain"),
             "Each step's remaining rows are those of the step before less the rows left out.",
@@ -263,6 +270,8 @@ def findings(a: StaggeredAnalysis, run: Run) -> list[Block]:
             + ("" if s.treatment.randomized else " Nobody drew the real ones by lot, so the share describes and is no test.")
         ),
         Figure("permutation", "Effects of drawn starts", "Histogram of effects of drawn starts with the real one marked."),
+        *_robustness(a),
+        *(power_blocks(_detectable(s, a.rows), s.power.why) if s.power else ()),
         Heading("Limits"),
         Listing(s.limits),
         Heading("References"),
@@ -303,6 +312,27 @@ def _refuse_small_shares(a: StaggeredAnalysis) -> None:
                 f"{a.study.study_id}: '{label}' tells of 1 to {a.study.suppression - 1} rows, which may not leave the internal"
                 " tier; take more places or months, or a wider rule"
             )
+
+
+def _robustness(a: StaggeredAnalysis) -> list[Block]:
+    """What the study's robustness list asks for."""
+    s = a.study
+    blocks: list[Block] = []
+    if "rambachan_roth" in s.robustness:
+        blocks += [Paragraph(bounds_line(a.bounds)), bounds_table(a.bounds, lambda v: _change(s.primary, v))]
+    if "holm" in s.robustness:
+        rows = [m for m in a.outcomes if m.outcome.role == "secondary"]
+        blocks.append(holm_table([(m.outcome.label, m.main.p_value) for m in rows]))
+    return [Heading("The same question by other means"), *blocks] if blocks else []
+
+
+def detectable(con: duckdb.DuckDBPyConnection, study: StaggeredStudy) -> Detectable:
+    """What the study can find, from rows of places before their own start alone."""
+    return _detectable(study, EligibleRows(con, study).outcome(study.primary))
+
+
+def _detectable(study: StaggeredStudy, rows: Rows) -> Detectable:
+    return of_means(rows, study.power.share, study.power.expected)
 
 
 def _shift_blocks(a: StaggeredAnalysis) -> list[Block]:

@@ -74,6 +74,7 @@ class StaggeredStudy(Question):
     estimators: tuple[Literal["callaway_santanna", "imputation", "two_way_fixed_effects"], ...] = Field(min_length=1)
     clustering: str
     permutation: Draws
+    robustness: tuple[Literal["rambachan_roth", "holm"], ...] = ()
 
     @property
     def primary(self) -> RowOutcome:
@@ -108,6 +109,8 @@ class StaggeredStudy(Question):
                 "callaway_santanna takes differences, and counts of places of unlike size do not run level; put imputation"
                 " first, which is Poisson for counts",
             )
+        if self.power and any(o.role == "primary" and o.measure == "count" for o in self.outcomes):
+            yield "power", "is reckoned for a share or mean; remove it, or make a share or mean primary"
         shift = self.form_and_recode_shift
         if shift.tested and not shift.rates:
             yield "form_and_recode_shift.rates", "is missing: name the shares that are tested, or say tested: false"

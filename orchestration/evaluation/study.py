@@ -225,6 +225,15 @@ class Published(_Strict):
     program_cost_usd: float
 
 
+class Power(_Strict):
+    """The probability with which an effect is to be found, and the effect that is expected, as a share of what would be
+    without (-0.2: a fifth fewer)."""
+
+    share: float = Field(default=0.8, ge=0.5, le=0.99)
+    expected: float = Field(gt=-1)
+    why: Text
+
+
 class Question(_Strict):
     """What every study file says, whatever its design.
 
@@ -242,6 +251,7 @@ class Question(_Strict):
     population: Population
     comparison: Text
     form_and_recode_shift: Shift
+    power: Power | None = None
     suppression: int
     limits: tuple[Text, ...] = Field(min_length=1)
     references: tuple[str, ...] = Field(min_length=1)
@@ -305,6 +315,17 @@ class Study(Question):
     left_out_days: tuple[Days, ...]
     event_study: EventStudy
     permutation: Permutation
+    robustness: tuple[
+        Literal[
+            "wild_bootstrap",
+            "rambachan_roth",
+            "synthetic_control",
+            "synthetic_did",
+            "interrupted_time_series",
+            "holm",
+        ],
+        ...,
+    ] = ()
     published: Published | None = None
 
     def problems(self):
