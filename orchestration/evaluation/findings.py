@@ -176,6 +176,15 @@ def verdicts(a: Analysis) -> list[Verdict]:
             not _excludes_zero(outside),
         )
     )
+    if a.spillover:
+        found.append(
+            Verdict(
+                "Do untreated places near the treated ones run like those that lie far?",
+                f"{percent(a.spillover.effect.change)} ({percent(a.spillover.effect.change_low)} to"
+                f" {percent(a.spillover.effect.change_high)})",
+                not _excludes_zero(a.spillover),
+            )
+        )
     bases = [n for n in a.bases if n.outcome == primary]
     found.append(
         Verdict(
@@ -382,6 +391,7 @@ def findings(
             "curve", "All specifications", EFFECT_DATA, tuple(map(_effect_data, a.curve)),
             ("reports_before", "reports_seen"), in_report=False,
         ),
+        *((Heading("Places near"), effects("spillover", "Untreated places near, against those that lie far", [a.spillover], a.study.spillover.why)) if a.spillover else ()),
         *more,
         Heading("Limits"),
         Listing(study.limits),

@@ -28,6 +28,11 @@ class Panel:
     def in_window(self, window: Window) -> np.ndarray:
         return np.array([window.first <= m <= window.last for m in self.months])
 
+    def without(self, places: np.ndarray) -> Panel:
+        """The panel of the other places."""
+        units = tuple(u for u, gone in zip(self.units, places, strict=True) if not gone)
+        return Panel(units, self.months, self.counts[~places])
+
     def of(self, units) -> np.ndarray:
         """True for these units."""
         return np.isin(np.array(self.units), list(units))

@@ -75,6 +75,7 @@ class StaggeredAnalysis:
     permuted: PermutedStarts
     bounds: tuple[Bound, ...]
     shifts: tuple[Shifted, ...]
+    spillover: StaggeredEffect | None
     monthly: tuple[tuple[str, str, float], ...]
 
     @property
@@ -98,6 +99,7 @@ def analyze(con: duckdb.DuckDBPyConnection, study: StaggeredStudy) -> StaggeredA
         permuted=permute_starts(primary, study.permutation.draws, study.permutation.seed),
         bounds=_bounds(since) if "rambachan_roth" in study.robustness else (),
         shifts=tuple(_shifted(x.label, eligible.rate(x)) for x in study.form_and_recode_shift.rates),
+        spillover=callaway_santanna(primary.near(study.spillover.units)) if study.spillover else None,
         monthly=_monthly(primary),
     )
 

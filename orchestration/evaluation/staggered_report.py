@@ -140,6 +140,14 @@ def verdicts(a: StaggeredAnalysis) -> list[Verdict]:
                 a.permuted.leads_p_value > 0.05,
             )
         )
+    if a.spillover:
+        found.append(
+            Verdict(
+                f"Do places near treated ones run like those that lie far ({', '.join(a.study.spillover.units)})?",
+                f"{_interval(o, a.spillover)} from the first start on",
+                not a.spillover.excludes_zero,
+            )
+        )
     for m in (m for m in a.outcomes if m.outcome.role == "placebo"):
         found.append(
             Verdict(

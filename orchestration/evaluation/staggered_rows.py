@@ -43,6 +43,22 @@ class Rows:
         """True for the rows of places that are treated at any time."""
         return self.starts[self.unit] < len(self.months)
 
+    def near(self, units: tuple[str, ...]) -> Rows:
+        """Rows of places that are never treated, where `units` count as treated from the first start on."""
+        never = np.flatnonzero(self.starts == len(self.months))
+        names = [self.units[i] for i in never]
+        first = int(self.starts.min())
+        starts = np.array([first if u in units else len(self.months) for u in names])
+        kept = np.isin(self.unit, never)
+        return Rows(
+            tuple(names),
+            self.months,
+            starts,
+            np.searchsorted(never, self.unit[kept]),
+            self.month[kept],
+            self.value[kept],
+        )
+
     def cells(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """How many rows, their sum, and their sum of squares, by place and month."""
         shape = (len(self.units), len(self.months))

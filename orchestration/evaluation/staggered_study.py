@@ -10,12 +10,14 @@ from pydantic import Field
 from orchestration.evaluation.study import (
     Hours,
     Month,
+    Place,
     Question,
     Rule,
     Text,
     _Strict,
     outcome_problems,
     place_problems,
+    spillover_problems,
 )
 
 ANY, INSIDE, OUTSIDE = "any", "inside", "outside"
@@ -64,7 +66,10 @@ class Draws(_Strict):
 
 
 class StaggeredStudy(Question):
-    """A study of places with starts of their own. Places without a start are never treated within the data."""
+    """A study of places with starts of their own. Places without a start are never treated within the data.
+
+    spillover: places without a start that lie near ones with one, to be held against those that lie far.
+    """
 
     design: Literal["staggered_adoption"]
     unit: Rule
@@ -75,6 +80,7 @@ class StaggeredStudy(Question):
     clustering: str
     permutation: Draws
     robustness: tuple[Literal["rambachan_roth", "holm"], ...] = ()
+    spillover: Place | None = None
 
     @property
     def primary(self) -> RowOutcome:
@@ -96,6 +102,7 @@ class StaggeredStudy(Question):
                 " treated ones; put callaway_santanna or imputation first",
             )
         yield from self._places()
+        yield from spillover_problems(self.spillover, self.start_of, self.unit)
         for o in self.outcomes:
             if (o.measure == "mean") != (o.of is not None):
                 yield f"outcomes.{o.name}.of", "names the column of a mean, and of nothing else; add or remove it"
@@ -109,6 +116,8 @@ class StaggeredStudy(Question):
                 "callaway_santanna takes differences, and counts of places of unlike size do not run level; put imputation"
                 " first, which is Poisson for counts",
             )
+        if self.spillover and any(o.role == "primary" and o.measure == "count" for o in self.outcomes):
+            yield "spillover", "is estimated for a share or mean; remove it, or make a share or mean primary"
         if self.power and any(o.role == "primary" and o.measure == "count" for o in self.outcomes):
             yield "power", "is reckoned for a share or mean; remove it, or make a share or mean primary"
         shift = self.form_and_recode_shift

@@ -288,6 +288,20 @@ def place_problems(unit: Rule, clustering: str):
         yield "clustering", f"errors cluster by the unit that is treated; say '{unit.column}'"
 
 
+def spillover_problems(near: Place | None, treated, unit: Rule):
+    """What is wrong with the untreated places that lie near treated ones."""
+    if near is None:
+        return
+    for wrong, said in (
+        (set(near.units) - set(unit.values), "not among unit.in; correct the number"),
+        (set(near.units) & set(treated), "treated themselves; name untreated places near them"),
+    ):
+        if wrong:
+            yield "spillover.units", f"{', '.join(sorted(wrong))} {said}"
+    if not set(unit.values) - set(near.units) - set(treated):
+        yield "spillover.units", "leaves no untreated place that lies far; take fewer"
+
+
 def outcome_problems(outcomes):
     """What is wrong with the roles of outcomes."""
     if sum(o.role == "primary" for o in outcomes) != 1:
@@ -297,7 +311,10 @@ def outcome_problems(outcomes):
 
 
 class Study(Question):
-    """A study of places and months with one start. Months are the agency's own; counts are of the population's rows."""
+    """A study of places and months with one start. Months are the agency's own; counts are of the population's rows.
+
+    spillover: untreated places near the treated ones, to be held against untreated places that lie far.
+    """
 
     design: Literal["difference_in_differences"]
     unit: Rule
@@ -326,6 +343,7 @@ class Study(Question):
         ],
         ...,
     ] = ()
+    spillover: Place | None = None
     published: Published | None = None
 
     def problems(self):
@@ -342,6 +360,7 @@ class Study(Question):
                 "form_and_recode_shift.tested",
                 "rates are tested by the design staggered_adoption, also with a single start; choose it, or say false and why",
             )
+        yield from spillover_problems(self.spillover, self.places[self.treatment.where.name].units, self.unit)
         yield from _windows_outside(self)
         yield from _unknown_names(self)
 

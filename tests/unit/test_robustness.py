@@ -302,3 +302,49 @@ def test_a_study_of_several_starts_prints_what_its_list_asks_for(tmp_path):
     assert any("largest move before the start" in line for line in found.conclusion)
     # 45 minutes without, and 12 added: found for certain.
     assert before.found > 0.9 and before.rise < 12 / 45
+
+
+NEAR = {"name": "near", "units": ["04", "05"], "why": "Invented, to hold the reckoning against."}
+
+
+def test_untreated_places_near_are_held_against_those_far_alone(tmp_path):
+    from orchestration.evaluation.analysis import analyze
+    from orchestration.evaluation.estimators import ratio_of_ratios
+    from orchestration.evaluation.findings import verdicts
+
+    folder = write_study(tmp_path, spillover=NEAR)
+    with duckdb.connect() as con:
+        fill(con)
+        # A third of the reports near are gone once the team works next to them.
+        con.execute(
+            "delete from internal.fct_offense where precinct in ('04', '05') and occurred_local_at >= '2020-05-01'"
+            " and nibrs_offense_local = 'trespass' and hash(offense_id) % 3 = 0"
+        )
+        con.execute("update internal.fct_reconciliation set rows_landed = (select count(*) from internal.fct_offense)")
+        found = analyze(con, load_study(folder))
+    before, after = (
+        found.panel.over(Window(first=a, last=b)) for a, b in (("2020-01", "2020-04"), ("2020-05", "2020-08"))
+    )
+    far = found.panel.of([f"{i:02d}" for i in range(4, 12)])
+    near = found.panel.of(["04", "05"])[far]
+    by_hand = ratio_of_ratios(before[far], after[far], near[None, :])[0]
+    assert found.spillover.effect.coefficient == pytest.approx(by_hand, abs=1e-6) and by_hand < -0.2
+    verdict = next(v for v in verdicts(found) if "near the treated ones" in v.question)
+    assert not verdict.stands
+
+
+def test_places_near_several_starts_are_those_never_treated():
+    # d, e, f are never treated; d is near and rises by 3 more from the first start on.
+    place, month = (x.ravel() for x in np.indices((6, 4)))
+    starts = np.array([1, 1, 2, 4, 4, 4])
+    value = 10.0 + place + month + 3 * ((place == 3) & (month >= 1)) + 50 * (place < 3)
+    rows = Rows(tuple("abcdef"), tuple("1234"), starts, place, month, value)
+    near = rows.near(("d",))
+    assert near.units == ("d", "e", "f") and list(near.starts) == [1, 4, 4] and near.unit.max() == 2
+    assert callaway_santanna(near).effect == pytest.approx(3)
+
+
+@pytest.mark.parametrize(("units", "said"), [(["00"], "00 treated themselves"), (["99"], "99 not among unit.in")])
+def test_places_near_are_untreated_places_of_the_study(tmp_path, units, said):
+    with pytest.raises(StudyError, match=said):
+        load_study(write_study(tmp_path, spillover={**NEAR, "units": units}))
