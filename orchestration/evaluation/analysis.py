@@ -69,7 +69,7 @@ class Analysis:
     days: tuple[Named, ...]
     hours: tuple[Named, ...]
     curve: tuple[Named, ...]
-    spillover: Named | None
+    spillover: tuple[Named, Permuted] | None
     events: EventStudy
     placebo_events: EventStudy
     leads_permuted: float
@@ -166,16 +166,18 @@ class _Runner:
         )
         return Named(name, outcome, place, label, days, hours, before, after, effect, why)
 
-    def spillover(self) -> Named:
-        """The main specification of untreated places near the treated ones against those that lie far."""
+    def spillover(self) -> tuple[Named, Permuted]:
+        """The main specification of untreated places near the treated ones against those that lie far; and permuted."""
         s = self.study
         panel = self.counts.panel(s.main.outcome).without(self.treated(s.main.place))
         base = s.base(s.main.base).months
-        effect = difference_in_differences(panel, panel.of(s.spillover.units), base, s.after, s.main.estimator)
-        return Named(
+        near, p = panel.of(s.spillover.units), s.permutation
+        effect = difference_in_differences(panel, near, base, s.after, s.main.estimator)
+        named = Named(
             "untreated places near", s.main.outcome, s.spillover.name, s.main.base, ALL_DAYS, ANY, base, s.after, effect,
             s.spillover.why,
         )  # fmt: skip
+        return named, permute_any(panel, near, base, s.after, p.draws, p.seed)
 
 
 def _table_one(counts: Counts, treated: np.ndarray, study: Study, outcome: Outcome) -> GroupCount:

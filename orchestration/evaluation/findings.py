@@ -177,12 +177,12 @@ def verdicts(a: Analysis) -> list[Verdict]:
         )
     )
     if a.spillover:
+        near, permuted = a.spillover
         found.append(
             Verdict(
                 "Do untreated places near the treated ones run like those that lie far?",
-                f"{percent(a.spillover.effect.change)} ({percent(a.spillover.effect.change_low)} to"
-                f" {percent(a.spillover.effect.change_high)})",
-                not _excludes_zero(a.spillover),
+                f"{percent(near.effect.change)}; {permuted.share_as_far:.1%} of sets of as many untreated places lie as far",
+                permuted.share_as_far > 0.05,
             )
         )
     bases = [n for n in a.bases if n.outcome == primary]
@@ -391,7 +391,7 @@ def findings(
             "curve", "All specifications", EFFECT_DATA, tuple(map(_effect_data, a.curve)),
             ("reports_before", "reports_seen"), in_report=False,
         ),
-        *((Heading("Places near"), effects("spillover", "Untreated places near, against those that lie far", [a.spillover], a.study.spillover.why)) if a.spillover else ()),
+        *((Heading("Places near"), effects("spillover", "Untreated places near, against those that lie far", [a.spillover[0]], a.study.spillover.why)) if a.spillover else ()),
         *more,
         Heading("Limits"),
         Listing(study.limits),

@@ -75,7 +75,7 @@ class StaggeredAnalysis:
     permuted: PermutedStarts
     bounds: tuple[Bound, ...]
     shifts: tuple[Shifted, ...]
-    spillover: StaggeredEffect | None
+    spillover: tuple[StaggeredEffect, PermutedStarts] | None
     monthly: tuple[tuple[str, str, float], ...]
 
     @property
@@ -99,9 +99,15 @@ def analyze(con: duckdb.DuckDBPyConnection, study: StaggeredStudy) -> StaggeredA
         permuted=permute_starts(primary, study.permutation.draws, study.permutation.seed),
         bounds=_bounds(since) if "rambachan_roth" in study.robustness else (),
         shifts=tuple(_shifted(x.label, eligible.rate(x)) for x in study.form_and_recode_shift.rates),
-        spillover=callaway_santanna(primary.near(study.spillover.units)) if study.spillover else None,
+        spillover=_spillover(study, primary) if study.spillover else None,
         monthly=_monthly(primary),
     )
+
+
+def _spillover(study: StaggeredStudy, rows: Rows) -> tuple[StaggeredEffect, PermutedStarts]:
+    """Places near against places far, all never treated, from the first start on; and given to other places by lot."""
+    near = rows.near(study.spillover.units)
+    return callaway_santanna(near), permute_starts(near, study.permutation.draws, study.permutation.seed)
 
 
 def _bounds(since: MonthsSince) -> tuple[Bound, ...]:

@@ -141,11 +141,12 @@ def verdicts(a: StaggeredAnalysis) -> list[Verdict]:
             )
         )
     if a.spillover:
+        near, permuted = a.spillover
         found.append(
             Verdict(
                 f"Do places near treated ones run like those that lie far ({', '.join(a.study.spillover.units)})?",
-                f"{_interval(o, a.spillover)} from the first start on",
-                not a.spillover.excludes_zero,
+                f"{_interval(o, near)} from the first start on; {permuted.share_as_far:.1%} of draws of places lie as far",
+                permuted.share_as_far > 0.05,
             )
         )
     for m in (m for m in a.outcomes if m.outcome.role == "placebo"):

@@ -328,7 +328,7 @@ def test_untreated_places_near_are_held_against_those_far_alone(tmp_path):
     far = found.panel.of([f"{i:02d}" for i in range(4, 12)])
     near = found.panel.of(["04", "05"])[far]
     by_hand = ratio_of_ratios(before[far], after[far], near[None, :])[0]
-    assert found.spillover.effect.coefficient == pytest.approx(by_hand, abs=1e-6) and by_hand < -0.2
+    assert found.spillover[0].effect.coefficient == pytest.approx(by_hand, abs=1e-6) and by_hand < -0.2
     verdict = next(v for v in verdicts(found) if "near the treated ones" in v.question)
     assert not verdict.stands
 
