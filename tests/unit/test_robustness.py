@@ -11,7 +11,7 @@ import pytest
 
 from orchestration.evaluation.panel import Panel
 from orchestration.evaluation.study import StudyError, Window, load_study
-from tests.evaluation_home import MONTHS, add_calls, offenses, write_staggered_study, write_study
+from tests.evaluation_home import MONTHS, add_calls, make_release, offenses, write_staggered_study, write_study
 
 pytest.importorskip("diff_diff", reason="the extra `evaluate` is not installed")
 pytest.importorskip("statsmodels", reason="the extra `evaluate` is not installed")
@@ -348,3 +348,22 @@ def test_places_near_several_starts_are_those_never_treated():
 def test_places_near_are_untreated_places_of_the_study(tmp_path, units, said):
     with pytest.raises(StudyError, match=said):
         load_study(write_study(tmp_path, spillover={**NEAR, "units": units}))
+
+
+def test_freezing_prints_what_can_be_found_and_reads_nothing_after_the_start(home, tmp_path, monkeypatch):
+    from click.testing import CliRunner
+
+    from orchestration.cli import main
+
+    power = {"expected": -0.3, "why": "Invented, to hold the reckoning against."}
+    rows = offenses(40)
+    monkeypatch.setenv("CRISIS_HOME", str(home.settings.home))
+    said = []
+    for name, kept in (("whole", rows), ("before", [r for r in rows if r[6] < "2020-05"])):
+        make_release(home.settings, kept, f"2024-05-06-{name}")
+        folder = write_study(tmp_path / name, power=power)
+        done = CliRunner().invoke(main, ["evaluate", str(folder), "--freeze"])
+        assert done.exit_code == 0, done.output
+        said.append(done.output)
+    assert "a test at 5 % finds with a probability of 80% a fall of" in said[0] and "is frozen as" in said[0]
+    assert said[0] == said[1]

@@ -287,3 +287,28 @@ def test_the_validator_says_what_a_study_of_several_starts_breaks(tmp_path, chan
     (folder / "study.yml").write_text(yaml.safe_dump(study, sort_keys=False))
     with pytest.raises(StudyError, match=said):
         load_study(folder)
+
+
+def test_on_small_counties_of_known_truth_flags_and_intervals_hold_what_they_promise():
+    """A small version of benchmarks/staggered.py: 15 places, wandering, ten of which start in two months."""
+    from benchmarks.staggered import EFFECT, WANDER, draw_rows, spill, with_forms
+
+    generator, wander = np.random.Generator(np.random.PCG64(8)), WANDER["wandering"]
+    covered, rejected, false, formed, unformed, near, quiet = [], [], [], [], [], [], []
+    for trial in range(60):
+        none, some = draw_rows(generator, wander=wander), draw_rows(generator, effect=EFFECT, wander=wander)
+        effect = callaway_santanna(some)
+        covered.append(effect.low <= EFFECT <= effect.high)
+        permuted = permute_starts(none, 199, trial)
+        rejected.append(permuted.share_as_far <= 0.05)
+        false.append(permuted.leads_p_value <= 0.05)
+        formed.append(callaway_santanna(with_forms(generator, none, 0.2)[0]).excludes_zero)
+        unformed.append(callaway_santanna(with_forms(generator, none, 0.0)[0]).excludes_zero)
+        big = draw_rows(generator, "8 of 36", wander=wander)
+        for found, size in ((near, 15.0), (quiet, 0.0)):
+            rows = spill(big, 10, size).near(tuple(big.units[8:18]))
+            found.append(permute_starts(rows, 199, trial).share_as_far <= 0.05)
+    assert np.mean(covered) >= 0.85
+    # One in twenty is promised; 60 trials tell it to three in a hundred.
+    assert max(np.mean(x) for x in (rejected, false, unformed, quiet)) <= 0.12
+    assert np.mean(formed) >= 0.75 and np.mean(near) >= 0.6
