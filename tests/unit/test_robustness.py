@@ -144,18 +144,20 @@ def test_the_interrupted_series_agrees_with_a_second_program_and_its_errors_with
     fit = pf.fepois("y ~ t + s1 + c1 + s2 + c2 + on", frame, offset="days", iwls_tol=1e-12)
     found = interrupted_time_series(panel, treated, AFTER)
     assert math.log1p(found.change) == pytest.approx(fit.coef()["on"], abs=1e-6)
-    # Newey and West: scores of each month, and of months up to four apart with falling weights; n / (n - k).
+    # Newey and West over two lags, month by month: weights 1, 2/3, 1/3 by how far two months lie apart. Residuals are
+    # divided by one less their leverage. The interval: 1.96 + 2.9694 b + 0.4160 b^2 - 0.5324 b^3 at b = 3 / 36.
     x = np.column_stack([np.ones(36), frame[["t", "s1", "c1", "s2", "c2", "on"]]])
     b = fit.coef()[["Intercept", "t", "s1", "c1", "s2", "c2", "on"]].to_numpy()
     mean = np.exp(x @ b + days)
-    score = x * (y - mean)[:, None]
-    middle = score.T @ score
-    for lag in range(1, 5):
-        part = score[lag:].T @ score[:-lag]
-        middle += (1 - lag / 5) * (part + part.T)
-    bread = np.linalg.inv(x.T @ (mean[:, None] * x))
-    error = math.sqrt((bread @ middle @ bread)[-1, -1] * 36 / (36 - 7))
-    assert math.log1p(found.change_high) - math.log1p(found.change) == pytest.approx(1.959964 * error, rel=1e-5)
+    root = np.sqrt(mean)[:, None] * x
+    hat = np.diag(root @ np.linalg.pinv(root))
+    score = x * ((y - mean) / (1 - hat))[:, None]
+    weight = np.maximum(0, 1 - np.abs(np.subtract.outer(t, t)) / 3)
+    middle = sum(weight[i, j] * np.outer(score[i], score[j]) for i in range(36) for j in range(36))
+    bread = np.linalg.inv(root.T @ root)
+    error = math.sqrt((bread @ middle @ bread)[-1, -1])
+    spread = math.log1p(found.change_high) - math.log1p(found.change)
+    assert spread == pytest.approx((1.96 + 2.9694 / 12 + 0.4160 / 144 - 0.5324 / 1728) * error, rel=1e-5)
 
 
 def test_a_season_is_not_told_from_a_trend_in_few_months():
