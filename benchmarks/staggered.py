@@ -206,15 +206,13 @@ def flags(trials: int, seed: int):
             )  # fmt: skip
 
 
-def main(trials: int = 1000, flag_trials: int = 400, seed: int = 20261123) -> None:
-    warnings.simplefilter("ignore")
-    print(
-        f"rows of places and months, mean {LEVEL:g}, effect {EFFECT:+g}; {trials:,} trials a row ({flag_trials} for flags);"
-    )
-    print("5 % tests, 95 % intervals; the Monte Carlo error stands in brackets\n")
+def print_of_means(trials: int, seed: int) -> None:
     print(f"{'treated':<10}{'places':<11}{'estimator':<20}{'bias':>7}  {'size':<16}{'coverage':<16}power")
     for shape, kind, name, bias, *shares in of_means(trials, seed):
         print(f"{shape:<10}{kind:<11}{name:<20}{bias:>+7.2f}  " + "".join(f"{s!s:<16}" for s in shares), flush=True)
+
+
+def print_others(trials: int, seed: int) -> None:
     print(f"\nthe effect grows by a half a month, 10 of 15 places\n{'estimator':<20}{'bias':>7}  coverage")
     for name, bias, coverage in of_growing_effects(trials, seed):
         print(f"{name:<20}{bias:>+7.2f}  {coverage}", flush=True)
@@ -226,10 +224,24 @@ def main(trials: int = 1000, flag_trials: int = 400, seed: int = 20261123) -> No
     print(f"\nstarts given to other places, {DRAWS} draws\n{'treated':<10}{'places':<11}{'size':<16}power")
     for shape, kind, *shares in permutations(trials, seed):
         print(f"{shape:<10}{kind:<11}" + "".join(f"{s!s:<16}" for s in shares), flush=True)
+
+
+def print_flags(trials: int, seed: int) -> None:
     print("\nbroken on purpose, wandering places: how often flagged\n")
     print(f"{'what':<16}{'size':>6}  {'by interval':<16}{'by permutation':<16}bias of the estimate")
-    for what, size, by_interval, by_permutation, bias in flags(flag_trials, seed):
+    for what, size, by_interval, by_permutation, bias in flags(trials, seed):
         print(f"{what:<16}{size:>6g}  {by_interval or '-'!s:<16}{by_permutation!s:<16}{bias:+.2f}", flush=True)
+
+
+def main(trials: int = 1000, flag_trials: int = 400, seed: int = 20261123) -> None:
+    warnings.simplefilter("ignore")
+    print(
+        f"rows of places and months, mean {LEVEL:g}, effect {EFFECT:+g}; {trials:,} trials a row ({flag_trials} for flags);"
+    )
+    print("5 % tests, 95 % intervals; the Monte Carlo error stands in brackets\n")
+    print_of_means(trials, seed)
+    print_others(trials, seed)
+    print_flags(flag_trials, seed)
 
 
 if __name__ == "__main__":
