@@ -76,7 +76,7 @@ def place_blocks(a: Analysis) -> list[Block]:
     if "holm" in a.study.robustness:
         rows = [n for n in a.outcomes if a.study.outcome(n.outcome).role == "secondary"]
         blocks.append(holm_table([(n.name, n.effect.p_value) for n in rows]))
-    return blocks
+    return [b for b in blocks if not isinstance(b, TableBlock) or b.rows]
 
 
 def place_bounds(a: Analysis) -> tuple[Bound, ...]:

@@ -250,6 +250,7 @@ def found_share(d) -> float:
 
 def test_a_study_of_places_prints_what_its_list_asks_for(tmp_path):
     from orchestration.evaluation.design import Run, results
+    from orchestration.evaluation.render import write_report
 
     power = {"expected": -0.3, "why": "Invented, to hold the reckoning against."}
     listed = ["wild_bootstrap", "rambachan_roth", "synthetic_control", "synthetic_did", "holm"]
@@ -263,7 +264,10 @@ def test_a_study_of_places_prints_what_its_list_asks_for(tmp_path):
         ]  # fmt: skip
         # The program's places fell to 0.7; each way of asking finds about that.
         assert all(-0.5 < r[1] < -0.1 for r in tables["robustness"].data[1])
-        assert len(tables["bounds"].rows) == 8 and "multiple_tests" in tables
+        # The study has no secondary outcome, so there is nothing to correct.
+        assert len(tables["bounds"].rows) == 8 and "multiple_tests" not in tables
+        write_report(tmp_path / "out", "Elm Street", found.blocks, found.figures)
+        assert "Rambachan and Roth" in (tmp_path / "out" / "report.html").read_text()
         assert any("which the study expects" in getattr(b, "text", "") for b in found.blocks)
         short = write_study(tmp_path / "short", robustness=["interrupted_time_series"])
         with pytest.raises(StudyError, match="4 months before the start; a season needs 24; take longer data"):
