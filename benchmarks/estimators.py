@@ -3,8 +3,10 @@
 Draws panels of 36 places by 12 months (6 before, 6 after): places differ in level, months share a shock, and each
 place wanders in its own way from month to month (a random walk on the log, so that months are not independent).
 Prints bias, size under no effect, power, and coverage of 95 % intervals of the two-way fixed effects estimators, and
-size and power of the permutation of places; then how often the joint test of leads flags a trend before the start.
-The Monte Carlo error of a share stands beside it.
+size and power of the permutation of places; then how often the joint test of leads flags a trend before the start; then
+the same question by other means (fewer trials for the slow ones), how often bounds hold the truth where the places draw
+apart, and how often places near the treated ones are flagged where the program reaches them. The Monte Carlo error of a
+share stands beside it.
 
     python benchmarks/estimators.py > benchmarks/estimators.txt
 """
@@ -13,18 +15,26 @@ from __future__ import annotations
 
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from orchestration.evaluation.bounds import RELATIVE, SMOOTH, against_last_before, bounds
 from orchestration.evaluation.estimators import (
     POISSON,
     difference_in_differences,
     event_study,
     leads_by_permutation,
     permute_any,
+    ratio_of_ratios,
 )
 from orchestration.evaluation.panel import Panel
+from orchestration.evaluation.robustness import (
+    interrupted_time_series,
+    synthetic_control,
+    synthetic_did,
+    wild_bootstrap_p,
+)
 from orchestration.evaluation.study import Window
 
 PLACES = 36
@@ -38,6 +48,10 @@ EFFECT = 0.8  # counts with the program over counts without
 TREATED = (18, 8)
 SLOPES = (0.0, 0.02, 0.05, 0.1)  # trend a month of the treated places alone, on the log
 DRAWS = 499
+NEAR = slice(8, 16)  # untreated places near the 8 treated ones
+SPILLS = (1.0, 0.95, 0.9, 0.8, 0.7)  # counts of the places near, once the program works, over counts without
+LONG = tuple(f"{y}-{m:02d}" for y in range(2017, 2021) for m in range(1, 13))  # for one series alone
+SEASON = 0.2
 
 
 def draw_panel(generator, treated: int, ratio: float, wander: float, slope: float = 0.0) -> tuple[Panel, np.ndarray]:
@@ -128,7 +142,150 @@ def flags(trials: int, wald_trials: int, seed: int):
             yield kind, slope, Share(float(np.mean(permuted)), trials), Share(float(np.mean(wald)), wald_trials)
 
 
-def main(trials: int = 1000, wald_trials: int = 200, seed: int = 20261123) -> None:
+def wild(trials: int, seed: int):
+    """Rows: places treated, kind, size, coverage of the truth, power of the wild bootstrap of the Poisson estimate."""
+    for treated in TREATED:
+        for kind, wander in WANDER.items():
+            generator = np.random.Generator(np.random.PCG64(seed))
+            signs = 1.0 - 2 * generator.integers(0, 2, (DRAWS, PLACES))
+
+            def p(
+                ratio: float, imposed: float, generator=generator, signs=signs, treated=treated, wander=wander
+            ) -> float:
+                panel, is_treated = draw_panel(generator, treated, ratio, wander)
+                on = (is_treated[:, None] & panel.in_window(AFTER)[None, :]).astype(float)
+                return wild_bootstrap_p(panel.counts.astype(float), on, np.log(imposed), signs, POISSON)
+
+            yield treated, kind, *(
+                Share(float(np.mean([test(p(ratio, imposed)) for _ in range(trials)])), trials)
+                for ratio, imposed, test in (
+                    (1.0, 1.0, lambda p: p <= 0.05), (EFFECT, EFFECT, lambda p: p > 0.05), (EFFECT, 1.0, lambda p: p <= 0.05),
+                )
+            )  # fmt: skip
+
+
+def synthetic(trials: int, seed: int):
+    """Rows: kind, estimator, bias, size, coverage, power, with 8 of 36 places treated; synthetic control has no interval."""
+    for kind, wander in WANDER.items():
+        for name, estimate in (
+            ("synthetic control", synthetic_control),
+            ("synthetic DiD", lambda panel, treated, after: synthetic_did(panel, treated, after, 50, 1)),
+        ):
+            generator = np.random.Generator(np.random.PCG64(seed))
+            none, some = (
+                [estimate(*draw_panel(generator, 8, ratio, wander), AFTER) for _ in range(trials)]
+                for ratio in (1.0, EFFECT)
+            )
+            covered = [o.change_low <= EFFECT - 1 <= o.change_high for o in some]
+            yield (
+                kind, name, float(np.mean([o.change for o in some]) - (EFFECT - 1)),
+                Share(float(np.mean([o.p_value <= 0.05 for o in none])), trials),
+                Share(float(np.mean(covered)), trials) if name == "synthetic DiD" else None,
+                Share(float(np.mean([o.p_value <= 0.05 for o in some])), trials),
+            )  # fmt: skip
+
+
+def draw_series(generator, ratio: float, wander: float) -> tuple[Panel, np.ndarray]:
+    """Four years of one place with a trend and a season; each month's shock is half of the last one's and a new one."""
+    months = len(LONG)
+    shock = generator.normal(0, wander, months)
+    for i in range(1, months):
+        shock[i] += 0.5 * shock[i - 1]
+    t = np.arange(months)
+    log_mean = np.log(8 * LEVEL) + 0.005 * t + SEASON * np.sin(2 * np.pi * t / 12) + shock
+    later = np.array([m >= AFTER.first for m in LONG])
+    counts = generator.poisson(np.exp(log_mean) * np.where(later, ratio, 1))
+    return Panel(("0",), LONG, counts[None, :]), np.array([True])
+
+
+def series(trials: int, seed: int):
+    """Rows: kind, bias, size, coverage, power of the interrupted time series, 42 months before and 6 after."""
+    for kind, wander in WANDER.items():
+        generator = np.random.Generator(np.random.PCG64(seed))
+        none, some = (
+            [interrupted_time_series(*draw_series(generator, ratio, wander), AFTER) for _ in range(trials)]
+            for ratio in (1.0, EFFECT)
+        )
+        yield (
+            kind, float(np.mean([o.change for o in some]) - (EFFECT - 1)),
+            *(
+                Share(float(np.mean(x)), trials)
+                for x in (
+                    [not o.change_low <= 0 <= o.change_high for o in none],
+                    [o.change_low <= EFFECT - 1 <= o.change_high for o in some],
+                    [not o.change_low <= 0 <= o.change_high for o in some],
+                )
+            ),
+        )  # fmt: skip
+
+
+def bounded(trials: int, seed: int):
+    """Rows: slope, how often no effect at all lies in the main interval, in that of smoothness 0 (a straight trend goes
+    on), and in that of relative magnitudes 1; 18 of 36 places treated."""
+    window = Window(first=MONTHS[0], last=MONTHS[-1])
+    for slope in SLOPES:
+        generator = np.random.Generator(np.random.PCG64(seed))
+        held = []
+        for _ in range(trials):
+            panel, is_treated = draw_panel(generator, 18, 1.0, 0.0, slope)
+            main = difference_in_differences(panel, is_treated, BASE, AFTER)
+            events = event_study(panel, is_treated, window, BASE.last, AFTER.first)
+            last = MONTHS.index(BASE.last)
+            found = bounds(*against_last_before(events.estimates, events.covariance, last, last), last)
+            of = {(b.restriction, b.multiple): b for b in found}
+            held.append((
+                main.change_low <= 0 <= main.change_high, not of[SMOOTH, 0.0].excludes_zero, not of[RELATIVE, 1.0].excludes_zero,
+            ))  # fmt: skip
+        yield slope, *(Share(float(x), trials) for x in np.mean(held, axis=0))
+
+
+def spilled(trials: int, seed: int):
+    """Rows: what the places near fall to, how often permutation flags them, bias of the main estimate without an effect."""
+    for ratio in SPILLS:
+        generator = np.random.Generator(np.random.PCG64(seed))
+        flagged, found = [], []
+        for i in range(trials):
+            panel, is_treated = draw_panel(generator, 8, 1.0, WANDER["wandering"])
+            counts = panel.counts.copy()
+            later = panel.in_window(AFTER)
+            counts[NEAR, later.argmax() :] = generator.binomial(counts[NEAR, later.argmax() :], ratio)
+            panel = replace(panel, counts=counts)
+            untreated = panel.without(is_treated)
+            near = np.arange(len(untreated.units)) < 8
+            flagged.append(permute_any(untreated, near, BASE, AFTER, DRAWS, i).share_as_far <= 0.05)
+            sets = is_treated[None, :]
+            found.append(np.expm1(ratio_of_ratios(panel.over(BASE), panel.over(AFTER), sets)[0]))
+        yield ratio, Share(float(np.mean(flagged)), trials), float(np.mean(found))
+
+
+def print_other_means(trials: int, slow_trials: int, seed: int) -> None:
+    print(
+        f"\nwild cluster bootstrap of the Poisson estimate, {DRAWS} draws\n{'treated':<8}{'places':<11}{'size':<16}{'coverage':<16}power"
+    )
+    for treated, kind, *shares in wild(trials, seed):
+        print(f"{treated:<8}{kind:<11}" + "".join(f"{s!s:<16}" for s in shares), flush=True)
+    print(
+        f"\n8 of 36 places, {slow_trials} trials\n{'places':<11}{'estimator':<19}{'bias':>8}  {'size':<16}{'coverage':<16}power"
+    )
+    for kind, name, bias, *shares in synthetic(slow_trials, seed):
+        print(f"{kind:<11}{name:<19}{bias:>+8.4f}  " + "".join(f"{s or '-'!s:<16}" for s in shares), flush=True)
+    print(
+        f"\none series alone, 42 months before, interrupted time series\n{'months':<11}{'bias':>8}  {'size':<16}{'coverage':<16}power"
+    )
+    for kind, bias, *shares in series(trials, seed):
+        print(f"{kind:<11}{bias:>+8.4f}  " + "".join(f"{s!s:<16}" for s in shares), flush=True)
+    print(f"\nno effect, and a trend of the 18 treated places: how often zero lies inside, {slow_trials} trials")
+    print(f"{'a month':<9}{'main interval':<16}{'smoothness 0':<16}relative magnitudes 1")
+    for slope, *shares in bounded(slow_trials, seed):
+        print(f"{slope:<9.0%}" + "".join(f"{s!s:<16}" for s in shares), flush=True)
+    print(
+        f"\n8 untreated places near fall, without an effect on the 8 treated ones, wandering\n{'to':<7}{'flagged':<16}bias of the estimate"
+    )
+    for ratio, flagged, bias in spilled(trials, seed):
+        print(f"{ratio:<7.0%}{flagged!s:<16}{bias:+.3f}", flush=True)
+
+
+def main(trials: int = 1000, wald_trials: int = 200, slow_trials: int = 200, seed: int = 20261123) -> None:
     warnings.simplefilter("ignore")
     print(
         f"{PLACES} places by {len(MONTHS)} months, {trials:,} trials a row, effect {EFFECT - 1:+.0%}; 5 % tests, 95 % intervals;"
@@ -149,6 +306,7 @@ def main(trials: int = 1000, wald_trials: int = 200, seed: int = 20261123) -> No
     print(f"{'places':<11}{'a month':<9}{'permutation':<16}{'Wald':<16}")
     for kind, slope, permuted, wald in flags(trials, wald_trials, seed):
         print(f"{kind:<11}{slope:<9.0%}{permuted!s:<16}{wald!s:<16}")
+    print_other_means(trials, slow_trials, seed)
 
 
 if __name__ == "__main__":

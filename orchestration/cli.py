@@ -747,7 +747,7 @@ def evaluate(study, release, only_freeze, exploratory, dua_id) -> None:
 
     from orchestration.evaluation.freeze import freeze
     from orchestration.evaluation.run import evaluate as evaluate_study
-    from orchestration.evaluation.run import sealed_folder
+    from orchestration.evaluation.run import power_before, sealed_folder
     from orchestration.evaluation.study import StudyError, load_study, study_folder
     from orchestration.release.reader import NoRelease
 
@@ -756,6 +756,8 @@ def evaluate(study, release, only_freeze, exploratory, dua_id) -> None:
         folder = study_folder(study)
         if only_freeze:
             found = load_study(folder)
+            for line in power_before(settings, found, release):
+                click.echo(line)
             click.echo(f"{found.study_id} is frozen as {freeze(folder, settings.home, found.study_id, date.today())}")
             return
         say = lambda said: progress("evaluate", said)  # noqa: E731

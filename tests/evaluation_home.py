@@ -97,3 +97,114 @@ def make_release(settings: Settings, rows: list[tuple], release: str) -> None:
     (folder / "manifest.json").write_text(dumps(manifest))
     settings.current.unlink(missing_ok=True)
     settings.current.symlink_to(Path("releases") / release)
+
+
+BEATS = tuple(f"B{i}" for i in range(9))
+FIRST, SECOND = BEATS[:3], BEATS[3:6]  # start in March and in May; the last three never
+CALL_MONTHS = tuple(f"2024-{m:02d}" for m in range(1, 8))
+LONGER, FORMS_MORE = 12.0, 0.3  # minutes on scene, and share of calls with a form, that the team adds
+
+
+def write_staggered_study(folder: Path, **over) -> Path:
+    """A study of nine beats, of which six start in two months; gives its folder, called oak_street."""
+    why = "Invented, to hold the reckoning against."
+    valid = [{"column": "elapsed_scene_status_code", "in": ["valid"]}]
+    minutes = {"measure": "mean", "unit": "minutes", "of": "elapsed_scene_seconds", "per": 60, "where": valid}
+    said = {
+        "study_id": "oak_street",
+        "title": "Teams on Oak Street",
+        "question": why,
+        "registered_on": "2024-01-01",
+        "known_before": why,
+        "design": "staggered_adoption",
+        "estimand": "intent_to_treat",
+        "claim": "causal",
+        "population": {
+            "agencies": ["oak"], "table": "fct_incident", "at": "received_local_at",
+            "data": {"first": CALL_MONTHS[0], "last": CALL_MONTHS[-1]},
+            "where": [{"column": "call_type_initial_code", "in": ["WELFARE"]}],
+        },
+        "unit": {"column": "beat", "in": list(BEATS)},
+        "period": "month",
+        "treatment": {
+            "kind": "place", "staggered": True, "randomized": False,
+            "starts": [
+                {"month": "2024-03", "units": list(FIRST), "why": why}, {"month": "2024-05", "units": list(SECOND), "why": why},
+            ],
+            "hours": {"weekdays": [1, 2, 3, 4, 5, 6, 7], "from_hour": 10, "to_hour": 22, "why": why},
+        },
+        "comparison": why,
+        "outcomes": [
+            {"name": "minutes", "role": "primary", "label": "minutes on scene", "why": why, **minutes},
+            {"name": "arrested", "role": "secondary", "label": "calls closed by arrest", "why": why, "measure": "share",
+             "where": [{"column": "cad_disposition_code", "in": ["booked"]}]},
+            {"name": "calls", "role": "secondary", "label": "calls", "why": why, "measure": "count"},
+            {"name": "night", "role": "placebo", "label": "minutes at night", "why": why, "hours": "outside", **minutes},
+        ],
+        "estimators": ["callaway_santanna", "imputation", "two_way_fixed_effects"],
+        "clustering": "beat",
+        "permutation": {"draws": 500, "seed": 1},
+        "form_and_recode_shift": {
+            "tested": True, "why": why,
+            "rates": [
+                {"name": "has_form", "label": "calls with a form", "where": [{"column": "bh_field_form", "in": ["yes"]}]},
+                {"name": "recoded", "label": "calls re-coded", "where": [{"column": "bh_call_type_final", "in": ["yes"]}],
+                 "among": [{"column": "bh_call_type_initial", "in": ["no"]}]},
+            ],
+        },
+        "suppression": 11,
+        "limits": [why],
+        "references": ["none"],
+        **over,
+    }  # fmt: skip
+    (folder / "oak_street").mkdir(parents=True)
+    (folder / "oak_street" / "study.yml").write_text(yaml.safe_dump(said, sort_keys=False), encoding="utf-8")
+    return folder / "oak_street"
+
+
+def add_calls(con: duckdb.DuckDBPyConnection, mean: float = 60) -> None:
+    """Puts internal.fct_incident into a connection: about `mean` calls a beat and month, half of them at night.
+
+    By day the team adds LONGER minutes and FORMS_MORE forms where and when it works; nothing else changes.
+    """
+    import pandas as pd
+
+    generator, parts = np.random.Generator(np.random.PCG64(5)), []
+    for i, beat in enumerate(BEATS):
+        for j, month in enumerate(CALL_MONTHS):
+            n = int(generator.poisson(mean))
+            on = (beat in FIRST and month >= "2024-03") or (beat in SECOND and month >= "2024-05")
+            is_day = np.arange(n) % 2 == 0
+            longer = LONGER * (on & is_day)
+            seconds = 60 * (40 + 2 * i + j + longer + generator.normal(0, 15, n))
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "agency_id": "oak", "beat": beat, "call_type_initial_code": "WELFARE",
+                        "received_local_at": [f"{month}-{1 + k % 28:02d} {12 if d else 23}:00:00" for k, d in enumerate(is_day)],
+                        "elapsed_scene_seconds": seconds.astype(int),
+                        "elapsed_scene_status_code": np.where(generator.random(n) < 0.05, "missing_start", "valid"),
+                        "cad_disposition_code": np.where(generator.random(n) < 0.3, "booked", "assisted"),
+                        "bh_field_form": np.where(generator.random(n) < 0.3 + FORMS_MORE * (on & is_day), "yes", "no"),
+                        "bh_call_type_final": np.where(generator.random(n) < 0.2, "yes", "no"),
+                        "bh_call_type_initial": "no",
+                    }
+                )
+            )  # fmt: skip
+    calls = pd.concat(parts)  # noqa: F841
+    con.execute("create schema if not exists internal")
+    con.execute(
+        "create table internal.fct_incident as select * replace (cast(received_local_at as timestamp) as received_local_at)"
+        " from calls"
+    )
+    # Two rows stand for the dirt of a file: another type of call, and one without a beat.
+    con.execute(
+        "insert into internal.fct_incident select * replace ('THEFT' as call_type_initial_code) from internal.fct_incident"
+        " limit 1"
+    )
+    con.execute("insert into internal.fct_incident select * replace (null as beat) from internal.fct_incident limit 1")
+    con.execute(
+        "create table internal.fct_reconciliation as select 'oak' as agency_id, 'incident' as entity, count(*) + 30 as"
+        " rows_landed, 20 as rows_rejected, 10 as rows_superseded, 0 as rows_folded, 0 as rows_not_applicable"
+        " from internal.fct_incident"
+    )

@@ -69,6 +69,7 @@ class Analysis:
     days: tuple[Named, ...]
     hours: tuple[Named, ...]
     curve: tuple[Named, ...]
+    spillover: tuple[Named, Permuted] | None
     events: EventStudy
     placebo_events: EventStudy
     leads_permuted: float
@@ -122,6 +123,7 @@ def analyze(con: duckdb.DuckDBPyConnection, study: Study) -> Analysis:
                 study.curve.outcomes, study.curve.places, study.curve.bases, study.curve.days, study.curve.estimators
             )
         ),
+        spillover=run.spillover() if study.spillover else None,
         events=event_study(panel, treated, study.event_study.months, study.event_study.reference, study.after.first),
         placebo_events=event_study(
             counts.panel(placebo[0].name), treated, study.event_study.months, study.event_study.reference,
@@ -163,6 +165,19 @@ class _Runner:
             self.counts.panel(outcome, days, hours), self.treated(place), before, after, estimator or main.estimator
         )
         return Named(name, outcome, place, label, days, hours, before, after, effect, why)
+
+    def spillover(self) -> tuple[Named, Permuted]:
+        """The main specification of untreated places near the treated ones against those that lie far; and permuted."""
+        s = self.study
+        panel = self.counts.panel(s.main.outcome).without(self.treated(s.main.place))
+        base = s.base(s.main.base).months
+        near, p = panel.of(s.spillover.units), s.permutation
+        effect = difference_in_differences(panel, near, base, s.after, s.main.estimator)
+        named = Named(
+            "untreated places near", s.main.outcome, s.spillover.name, s.main.base, ALL_DAYS, ANY, base, s.after, effect,
+            s.spillover.why,
+        )  # fmt: skip
+        return named, permute_any(panel, near, base, s.after, p.draws, p.seed)
 
 
 def _table_one(counts: Counts, treated: np.ndarray, study: Study, outcome: Outcome) -> GroupCount:

@@ -15,10 +15,21 @@ import yaml
 
 from orchestration.evaluation.analysis import Analysis
 from orchestration.evaluation.panel import Panel
-from orchestration.evaluation.study import Study
+from orchestration.evaluation.study import Question, Study
 from orchestration.settings import PROJECT
 
-LIBRARIES = ("duckdb", "numpy", "pandas", "pyfixest", "scipy", "altair", "vl-convert-python", "typst")
+LIBRARIES = (
+    "duckdb",
+    "numpy",
+    "pandas",
+    "pyfixest",
+    "diff-diff",
+    "statsmodels",
+    "scipy",
+    "altair",
+    "vl-convert-python",
+    "typst",
+)
 CODE = {"orchestration": ("*.py",), "dbt_project": ("*.sql", "*.yml"), "seeds": ("*.csv", "*.yml")}
 PANEL = "data/panel.csv"
 COLUMNS = ("unit", "month", "is_treated", "is_after", "is_on", "n")
@@ -61,7 +72,7 @@ def code_version() -> dict[str, str]:
     return found
 
 
-def tables_read(study: Study) -> tuple[str, ...]:
+def tables_read(study: Question) -> tuple[str, ...]:
     """The release's files that a study reads."""
     return tuple(f"internal/{t}.parquet" for t in (study.population.table, "fct_reconciliation"))
 
@@ -88,18 +99,21 @@ def panel_csv(study: Study, panel: Panel) -> str:
     return out.getvalue()
 
 
-def small_cells(study: Study, content: str) -> int:
-    """How many cells of a panel are too small to leave the internal tier."""
-    return sum(0 < int(r["n"]) < study.suppression for r in csv.DictReader(io.StringIO(content)))
+def small_cells(study: Question, content: str, counts: tuple[str, ...]) -> int:
+    """How many cells in the count columns of a panel are too small to leave the internal tier."""
+    rows = csv.DictReader(io.StringIO(content))
+    return sum(0 < int(r[c]) < study.suppression for r in rows for c in counts)
 
 
-def write_panel(out: Path, sealed: Path, study: Study, content: str, dua_id: str | None) -> dict:
+def write_panel(
+    out: Path, sealed: Path, study: Question, content: str, counts: tuple[str, ...], dua_id: str | None
+) -> dict:
     """Writes the panel where it may lie, and gives what the public part says of it.
 
     Public when it holds no small cell; else into the sealed folder when a data use agreement is named, else nowhere.
     """
     sha256 = hashlib.sha256(content.encode()).hexdigest()
-    small = small_cells(study, content)
+    small = small_cells(study, content, counts)
     if not small:
         (out / PANEL).parent.mkdir()
         (out / PANEL).write_text(content, encoding="utf-8")
@@ -115,7 +129,7 @@ def write_panel(out: Path, sealed: Path, study: Study, content: str, dua_id: str
     return said
 
 
-def citation(study: Study, sha256: str, made_of: MadeOf) -> str:
+def citation(study: Question, sha256: str, made_of: MadeOf) -> str:
     """CITATION.cff 1.2.0 with what a DOI asks for; the repository that takes the bundle gives publisher and DOI."""
     keywords = ["behavioral-health crisis response", "program evaluation", study.design.replace("_", " ")]
     return yaml.safe_dump(

@@ -205,7 +205,7 @@ def leads_by_permutation(
 class EventStudy:
     """Log ratios of treated to other places by month against the reference month, with 95 % intervals.
 
-    leads_p_value: joint Wald test (chi-square) that all months before the start equal the reference; with few clusters it
+    covariance: of the estimates of all months but the reference. leads_p_value: joint Wald test (chi-square) that all months before the start equal the reference; with few clusters it
     rejects too often.
     """
 
@@ -213,6 +213,7 @@ class EventStudy:
     estimates: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    covariance: np.ndarray
     leads: int
     leads_p_value: float
 
@@ -237,4 +238,6 @@ def event_study(panel: Panel, treated: np.ndarray, window: Window, reference: st
     estimates, low, high = np.zeros(len(months)), np.zeros(len(months)), np.zeros(len(months))
     b, spread = fit.coef()[terms].to_numpy(), Z * fit.se()[terms].to_numpy()
     estimates[others], low[others], high[others] = b, b - spread, b + spread
-    return EventStudy(months, estimates, low, high, len(leads), float(joint["pvalue"]))
+    order = [list(fit.coef().index).index(term) for term in terms]
+    covariance = np.asarray(fit._vcov)[np.ix_(order, order)]
+    return EventStudy(months, estimates, low, high, covariance, len(leads), float(joint["pvalue"]))

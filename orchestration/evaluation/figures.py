@@ -12,12 +12,18 @@ WIDTH = 560
 
 def draw(a: Analysis) -> dict[str, str]:
     """SVG text by the name of the figure."""
+    return svgs(
+        {
+            "monthly": _monthly(a), "events": _events(a), "placebos": _placebos(a), "permutation": _permutation(a),
+            "curve": _curve(a),
+        }
+    )  # fmt: skip
+
+
+def svgs(charts: dict) -> dict[str, str]:
+    """{name: SVG text} of altair charts, in the one style of reports."""
     import vl_convert as vlc
 
-    charts = {
-        "monthly": _monthly(a), "events": _events(a), "placebos": _placebos(a), "permutation": _permutation(a),
-        "curve": _curve(a),
-    }  # fmt: skip
     return {name: vlc.vegalite_to_svg(_styled(chart).to_json()) for name, chart in charts.items()}
 
 
@@ -30,14 +36,16 @@ def _styled(chart):
     )
 
 
-def _alt():
+def altair():
+    """The drawing library, without its limit of rows."""
     import altair as alt
 
     alt.data_transformers.disable_max_rows()
     return alt
 
 
-def _rows(**columns):
+def frame_of(**columns):
+    """Columns to draw, as a data frame."""
     import pandas as pd
 
     # Estimates repeat to about 12 digits; rounded, the drawing repeats byte for byte.
@@ -45,9 +53,9 @@ def _rows(**columns):
 
 
 def _monthly(a: Analysis):
-    alt = _alt()
+    alt = altair()
     months = [m for m, _, _ in a.monthly]
-    frame = _rows(
+    frame = frame_of(
         month=[f"{m}-01" for m in months] * 2,
         reports=[t for _, t, _ in a.monthly] + [o for _, _, o in a.monthly],
         places=["treated places"] * len(months) + ["other places"] * len(months),
@@ -62,22 +70,22 @@ def _monthly(a: Analysis):
             strokeDash=alt.StrokeDash("places:N", title=None),
         )
     )
-    band = _rows(first=[f"{a.study.after.first}-01"], last=[f"{a.study.after.last}-28"])
+    band = frame_of(first=[f"{a.study.after.first}-01"], last=[f"{a.study.after.last}-28"])
     shade = alt.Chart(band).mark_rect(color=ORANGE, opacity=0.15).encode(x="first:T", x2="last:T")
     return (shade + lines).properties(width=WIDTH, height=230)
 
 
 def _events(a: Analysis):
-    alt = _alt()
+    alt = altair()
     parts = []
     for events, label in ((a.events, "primary outcome"), (a.placebo_events, "placebo outcome")):
         parts.append(
-            _rows(month=list(events.months), estimate=events.estimates, low=events.low, high=events.high, of=label)
+            frame_of(month=list(events.months), estimate=events.estimates, low=events.low, high=events.high, of=label)
         )
     import pandas as pd
 
     frame = pd.concat(parts)
-    starts = _rows(month=[a.study.after.first])
+    starts = frame_of(month=[a.study.after.first])
 
     def panel(label: str, color: str):
         base = alt.Chart(frame[frame["of"] == label])
@@ -86,7 +94,7 @@ def _events(a: Analysis):
         return (
             base.mark_rule(color=color).encode(x=x, y=alt.Y("low:Q", title="log ratio"), y2="high:Q")
             + base.mark_point(filled=True, color=color, size=35, opacity=1).encode(x=x, y=y)
-            + alt.Chart(_rows(y=[0])).mark_rule(color=DARK).encode(y="y:Q")
+            + alt.Chart(frame_of(y=[0])).mark_rule(color=DARK).encode(y="y:Q")
             + alt.Chart(starts).mark_rule(color=ORANGE, strokeDash=[4, 3], size=2).encode(x="month:O")
         ).properties(width=WIDTH, height=170, title=alt.Title(label, fontSize=12, anchor="start"))
 
@@ -94,7 +102,7 @@ def _events(a: Analysis):
 
 
 def _placebos(a: Analysis):
-    alt = _alt()
+    alt = altair()
     primary = a.main.outcome
 
     def row(n: Named, start: str) -> dict:
@@ -134,15 +142,15 @@ def _placebos(a: Analysis):
                 scale=alt.Scale(domain=["primary outcome", "placebo outcome"], range=["circle", "square"]),
             ),
         )
-        + alt.Chart(_rows(x=[0])).mark_rule(color=DARK).encode(x="x:Q")
+        + alt.Chart(frame_of(x=[0])).mark_rule(color=DARK).encode(x="x:Q")
     ).properties(width=WIDTH - 40, height=210)
 
 
 def _permutation(a: Analysis):
-    alt = _alt()
+    alt = altair()
     changes = 100 * np.expm1(a.contiguous.estimates)
     counts, edges = np.histogram(changes, bins=40)
-    frame = _rows(low=edges[:-1], high=edges[1:], sets=counts)
+    frame = frame_of(low=edges[:-1], high=edges[1:], sets=counts)
     bars = (
         alt.Chart(frame)
         .mark_bar(color=GRAY)
@@ -151,7 +159,7 @@ def _permutation(a: Analysis):
         )
     )
     line = (
-        alt.Chart(_rows(x=[100 * float(np.expm1(a.contiguous.treated))], label=["treated set"]))
+        alt.Chart(frame_of(x=[100 * float(np.expm1(a.contiguous.treated))], label=["treated set"]))
         .mark_rule(color=ORANGE, size=3)
         .encode(x="x:Q")
     )
@@ -159,9 +167,9 @@ def _permutation(a: Analysis):
 
 
 def _curve(a: Analysis):
-    alt = _alt()
+    alt = altair()
     order = sorted(a.curve, key=lambda n: n.effect.change)
-    frame = _rows(
+    frame = frame_of(
         rank=list(range(1, len(order) + 1)),
         change=[100 * n.effect.change for n in order],
         low=[100 * n.effect.change_low for n in order],
@@ -180,12 +188,12 @@ def _curve(a: Analysis):
     if p:
         top += _line(alt, p.change_percent, f"published {p.change_percent:g} %")
         bottom += _line(alt, p.averted, f"published {p.averted:,.0f}")
-    top += alt.Chart(_rows(y=[0])).mark_rule(color=DARK).encode(y="y:Q")
+    top += alt.Chart(frame_of(y=[0])).mark_rule(color=DARK).encode(y="y:Q")
     return alt.vconcat(top.properties(width=WIDTH, height=220), bottom.properties(width=WIDTH, height=150))
 
 
 def _line(alt, value: float, label: str):
-    frame = _rows(y=[value], label=[label])
+    frame = frame_of(y=[value], label=[label])
     return alt.Chart(frame).mark_rule(color=DARK, strokeDash=[4, 3]).encode(y="y:Q") + alt.Chart(frame).mark_text(
         align="left", dy=-6, x=WIDTH * 0.02, fontSize=11, color=DARK
     ).encode(y="y:Q", text="label:N")

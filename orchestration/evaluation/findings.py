@@ -14,7 +14,8 @@ import numpy as np
 from orchestration.evaluation.analysis import Analysis, Named
 from orchestration.evaluation.estimators import Permuted
 from orchestration.evaluation.freeze import EXPLORATORY
-from orchestration.evaluation.study import StudyError
+from orchestration.evaluation.panel import FlowStep
+from orchestration.evaluation.study import Question, StudyError
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,15 @@ def verdicts(a: Analysis) -> list[Verdict]:
             not _excludes_zero(outside),
         )
     )
+    if a.spillover:
+        near, permuted = a.spillover
+        found.append(
+            Verdict(
+                "Do untreated places near the treated ones run like those that lie far?",
+                f"{percent(near.effect.change)}; {permuted.share_as_far:.1%} of sets of as many untreated places lie as far",
+                permuted.share_as_far > 0.05,
+            )
+        )
     bases = [n for n in a.bases if n.outcome == primary]
     found.append(
         Verdict(
@@ -277,8 +287,10 @@ def _permutation_rows(a: Analysis) -> tuple[tuple, ...]:
     )
 
 
-def findings(a: Analysis, kind: str, release: str, sha256: str, notes: tuple[str, ...] = ()) -> list[Block]:
-    """The blocks of the report, in order; notes are paragraphs that stand beside the result.
+def findings(
+    a: Analysis, kind: str, release: str, sha256: str, notes: tuple[str, ...] = (), more: Iterable[Block] = ()
+) -> list[Block]:
+    """The blocks of the report, in order; notes are paragraphs that stand beside the result, more stands before the limits.
 
     Raises StudyError if a table holds a small cell.
     """
@@ -291,12 +303,8 @@ def findings(a: Analysis, kind: str, release: str, sha256: str, notes: tuple[str
             data=(EFFECT_DATA, tuple(map(_effect_data, rows))), widths=EFFECT_WIDTHS,
         )  # fmt: skip
 
-    blocks: list[Block] = []
-    if kind == EXPLORATORY:
-        blocks.append(
-            Paragraph("EXPLORATORY: the study file was not frozen as it is now before these results were seen.", True)
-        )
-    blocks += [
+    blocks: list[Block] = [
+        *run_banner(kind),
         Heading("The question"),
         Paragraph(study.question),
         Heading("What follows"),
@@ -319,7 +327,7 @@ def findings(a: Analysis, kind: str, release: str, sha256: str, notes: tuple[str
         *(Paragraph(x) for x in methods(a)),
         Heading("Rows from landed to analyzed"),
         TableBlock(
-            "flow", "Flow of rows", ("step", "left out", "remain"), _flow_rows(a, study.suppression),
+            "flow", "Flow of rows", ("step", "left out", "remain"), flow_rows(a.flow, study.suppression),
             ("left out", "remain"), "Each step's remaining rows are those of the step before less the rows left out.",
         ),
         TableBlock(
@@ -383,32 +391,45 @@ def findings(a: Analysis, kind: str, release: str, sha256: str, notes: tuple[str
             "curve", "All specifications", EFFECT_DATA, tuple(map(_effect_data, a.curve)),
             ("reports_before", "reports_seen"), in_report=False,
         ),
+        *((Heading("Places near"), effects("spillover", "Untreated places near, against those that lie far", [a.spillover[0]], a.study.spillover.why)) if a.spillover else ()),
+        *more,
         Heading("Limits"),
         Listing(study.limits),
         Heading("References"),
         Listing(study.references),
     ]  # fmt: skip
+    refuse_small_cells(study, blocks)
+    return blocks
+
+
+def run_banner(kind: str) -> list[Block]:
+    """What stands first where a run is exploratory."""
+    said = "EXPLORATORY: the study file was not frozen as it is now before these results were seen."
+    return [Paragraph(said, True)] if kind == EXPLORATORY else []
+
+
+def refuse_small_cells(study: Question, blocks: list[Block]) -> None:
+    """Raises StudyError if a count of a table is too small to leave the internal tier."""
     small = [f"{b.name}: {c}" for b in blocks if isinstance(b, TableBlock) for c in b.small_cells(study.suppression)]
     if small:
         raise StudyError(
             f"{study.study_id}: a cell of 1 to {study.suppression - 1} may not leave the internal tier ({small[0]});"
             " take wider months, more places or a wider outcome"
         )
-    return blocks
 
 
-def _flow_rows(a: Analysis, smallest: int) -> tuple[tuple, ...]:
+def flow_rows(flow: tuple[FlowStep, ...], smallest: int) -> tuple[tuple, ...]:
     """The steps, each that leaves out a small number taken together with the next one."""
     rows: list[tuple] = []
     names, gone = [], 0
-    for s in a.flow:
+    for s in flow:
         names, gone = [*names, s.step], gone + s.left_out
         if not 0 < gone < smallest:
             rows.append(("; ".join(names), gone, s.remain))
             names, gone = [], 0
     if names:
         step, left_out, _ = rows.pop()
-        rows.append(("; ".join([step, *names]), left_out + gone, a.flow[-1].remain))
+        rows.append(("; ".join([step, *names]), left_out + gone, flow[-1].remain))
     return tuple(rows)
 
 

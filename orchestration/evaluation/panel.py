@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 
 from orchestration.engine import name, text
-from orchestration.evaluation.study import Outcome, Rule, Study, StudyError, Window
+from orchestration.evaluation.study import Hours, Outcome, Question, Rule, Study, StudyError, Window
 
 INSIDE, OUTSIDE, ANY = "inside", "outside", "any"
 
@@ -28,6 +28,11 @@ class Panel:
     def in_window(self, window: Window) -> np.ndarray:
         return np.array([window.first <= m <= window.last for m in self.months])
 
+    def without(self, places: np.ndarray) -> Panel:
+        """The panel of the other places."""
+        units = tuple(u for u, gone in zip(self.units, places, strict=True) if not gone)
+        return Panel(units, self.months, self.counts[~places])
+
     def of(self, units) -> np.ndarray:
         """True for these units."""
         return np.isin(np.array(self.units), list(units))
@@ -42,14 +47,78 @@ class FlowStep:
     remain: int
 
 
-def _column(column: str) -> str:
+def column_sql(column: str) -> str:
+    """A column, or one of the agency's own that stands in extras."""
     if column.startswith("extras."):
         return f"json_extract_string(extras, {text('$.' + column.removeprefix('extras.'))})"
     return name(column)
 
 
-def _holds(rule: Rule) -> str:
-    return f"coalesce({_column(rule.column)} in ({', '.join(map(text, rule.values))}), false)"
+def holds_sql(rule: Rule) -> str:
+    """Whether a row has one of the rule's values; a row without a value has not."""
+    return f"coalesce({column_sql(rule.column)} in ({', '.join(map(text, rule.values))}), false)"
+
+
+def inside_hours_sql(hours: Hours, at: str) -> str:
+    """Whether a local time lies in the program's hours of the week."""
+    weekdays = ", ".join(map(str, hours.weekdays))
+    return f"isodow({at}) in ({weekdays}) and hour({at}) >= {hours.from_hour} and hour({at}) < {hours.to_hour}"
+
+
+def released_table(con: duckdb.DuckDBPyConnection, study: Question, columns: set[str]) -> str:
+    """The population's table in an open release, as SQL. Raises StudyError if it lacks one of these columns."""
+    table = f"internal.{name(study.population.table)}"
+    try:
+        there = {r[0] for r in con.execute(f"describe {table}").fetchall()}
+    except duckdb.CatalogException as error:
+        raise StudyError(
+            f"{study.study_id}/study.yml: population.table: no '{study.population.table}' in this release;"
+            " `crisis describe` lists its tables"
+        ) from error
+    for column in sorted(columns - there):
+        raise StudyError(
+            f"{study.study_id}/study.yml: '{column}' is no column of {study.population.table} in this release"
+        )
+    return table
+
+
+def months_of_data(con: duckdb.DuckDBPyConnection, study: Question) -> tuple[str, ...]:
+    """All months of the study's data, of the rows read into `evaluated`. Raises StudyError if there is none."""
+    p = study.population
+    if not con.execute(
+        "select 1 from evaluated where month between $1 and $2 limit 1", [p.data.first, p.data.last]
+    ).fetchone():
+        raise StudyError(
+            f"{study.study_id}: {p.table} has no row of {', '.join(p.agencies)} from {p.data.first} to {p.data.last} in"
+            f" this release; put its files into the drop folder and run `crisis run --agency {p.agencies[0]}`"
+        )
+    found = con.execute(
+        "select strftime(m, '%Y-%m') from range(cast($1 as date), cast($2 as date) + interval 1 month,"
+        " interval 1 month) as t (m)",
+        [f"{p.data.first}-01", f"{p.data.last}-01"],
+    ).fetchall()
+    return tuple(r[0] for r in found)
+
+
+def landed_steps(con: duckdb.DuckDBPyConnection, study: Question, total: int) -> list[FlowStep]:
+    """From landed rows to the `total` rows of the population's table. Raises StudyError if they do not add up."""
+    p = study.population
+    landed, rejected, superseded, folded, other = con.execute(
+        f"select sum(rows_landed), sum(rows_rejected), sum(rows_superseded), sum(rows_folded),"
+        f" sum(rows_not_applicable) from internal.fct_reconciliation"
+        f" where agency_id in ({', '.join(map(text, p.agencies))}) and entity = {text(p.table.removeprefix('fct_'))}"
+    ).fetchone()
+    steps = [FlowStep("rows landed", 0, int(landed))]
+    for step, gone in (
+        ("rejected at input", rejected), ("superseded by a newer version", superseded),
+        ("folded into another row of its key", folded), ("not applicable", other),
+    ):  # fmt: skip
+        steps.append(FlowStep(step, int(gone), steps[-1].remain - int(gone)))
+    if steps[-1].remain != total:
+        raise StudyError(
+            f"{study.study_id}: {steps[-1].remain:,} rows should be in {p.table} and {total:,} are; rebuild the release"
+        )
+    return steps
 
 
 class Counts:
@@ -58,57 +127,29 @@ class Counts:
     def __init__(self, con: duckdb.DuckDBPyConnection, study: Study):
         self.con, self.study = con, study
         p = study.population
-        table = f"internal.{name(p.table)}"
-        try:
-            there = {r[0] for r in con.execute(f"describe {table}").fetchall()}
-        except duckdb.CatalogException as error:
-            raise StudyError(
-                f"{study.study_id}/study.yml: population.table: no '{p.table}' in this release; `crisis describe` lists"
-                " its tables"
-            ) from error
         rules = [study.unit, *p.where, *(r for o in study.outcomes for r in (*o.where, *o.without))]
-        for column in {p.at, *(r.column.partition(".")[0] for r in rules)} - there:
-            raise StudyError(f"{study.study_id}/study.yml: '{column}' is no column of {p.table} in this release")
+        table = released_table(con, study, {p.at, *(r.column.partition(".")[0] for r in rules)})
         flags = ",\n".join(f"{self._taken(o)} as is_{i}" for i, o in enumerate(study.outcomes))
         con.execute(
             f"""
             create or replace temp table evaluated as
             select
                 agency_id,
-                {_column(study.unit.column)} as unit,
+                {column_sql(study.unit.column)} as unit,
                 strftime({name(p.at)}, '%Y-%m') as month,
                 cast({name(p.at)} as date) as day,
-                {self._inside_hours()} as is_inside,
-                {" and ".join(map(_holds, p.where)) or "true"} as is_eligible,
+                {inside_hours_sql(study.treatment.hours, name(p.at))} as is_inside,
+                {" and ".join(map(holds_sql, p.where)) or "true"} as is_eligible,
                 {flags}
             from {table}
             where agency_id in ({", ".join(map(text, p.agencies))})
             """
         )
-        if not con.execute(
-            "select 1 from evaluated where month between $1 and $2 limit 1", [p.data.first, p.data.last]
-        ).fetchone():
-            raise StudyError(
-                f"{study.study_id}: {p.table} has no row of {', '.join(p.agencies)} from {p.data.first} to {p.data.last} in"
-                f" this release; put its files into the drop folder and run `crisis run --agency {p.agencies[0]}`"
-            )
-        self.months = tuple(
-            r[0]
-            for r in con.execute(
-                "select strftime(m, '%Y-%m') from range(cast($1 as date), cast($2 as date) + interval 1 month,"
-                " interval 1 month) as t (m)",
-                [f"{p.data.first}-01", f"{p.data.last}-01"],
-            ).fetchall()
-        )
+        self.months = months_of_data(con, study)
         self._kept: dict[tuple, Panel] = {}
 
     def _taken(self, outcome: Outcome) -> str:
-        return " and ".join([*map(_holds, outcome.where), *(f"not {_holds(r)}" for r in outcome.without)])
-
-    def _inside_hours(self) -> str:
-        hours, at = self.study.treatment.hours, name(self.study.population.at)
-        weekdays = ", ".join(map(str, hours.weekdays))
-        return f"isodow({at}) in ({weekdays}) and hour({at}) >= {hours.from_hour} and hour({at}) < {hours.to_hour}"
+        return " and ".join([*map(holds_sql, outcome.where), *(f"not {holds_sql(r)}" for r in outcome.without)])
 
     def panel(self, outcome: str, days: str = "all", hours: str = ANY) -> Panel:
         """The counts of an outcome in all months of the study's data; kept, so that asking twice costs nothing."""
@@ -141,11 +182,11 @@ class Counts:
         found = self.con.execute(
             f"""
             with shared as (
-                select {_column(self.study.unit.column)} as unit, {_column(p.neighbors_share)} as area
+                select {column_sql(self.study.unit.column)} as unit, {column_sql(p.neighbors_share)} as area
                 from internal.{name(self.study.population.table)}
                 where agency_id in ({", ".join(map(text, self.study.population.agencies))})
                     and strftime({name(self.study.population.at)}, '%Y-%m') between $1 and $2
-                    and {_holds(self.study.unit)}
+                    and {holds_sql(self.study.unit)}
                 group by all
                 having count(*) >= $3
             )
@@ -162,13 +203,6 @@ class Counts:
     def flow(self, window: Window, outcome: str) -> list[FlowStep]:
         """From landed rows to the rows that the main specification counts; every step adds up."""
         p, s = self.study.population, self.study
-        agencies = ", ".join(map(text, p.agencies))
-        entity = p.table.removeprefix("fct_")
-        landed, rejected, superseded, folded, other = self.con.execute(
-            f"select sum(rows_landed), sum(rows_rejected), sum(rows_superseded), sum(rows_folded),"
-            f" sum(rows_not_applicable) from internal.fct_reconciliation"
-            f" where agency_id in ({agencies}) and entity = {text(entity)}"
-        ).fetchone()
         flag = [o.name for o in s.outcomes].index(outcome)
         units = ", ".join(map(text, s.unit.values))
         total, in_data, in_unit, eligible, in_months, taken = self.con.execute(
@@ -185,16 +219,7 @@ class Counts:
             """,
             [p.data.first, p.data.last, window.first, window.last],
         ).fetchone()
-        steps = [FlowStep("rows landed", 0, int(landed))]
-        for step, gone in (
-            ("rejected at input", rejected), ("superseded by a newer version", superseded),
-            ("folded into another row of its key", folded), ("not applicable", other),
-        ):  # fmt: skip
-            steps.append(FlowStep(step, int(gone), steps[-1].remain - int(gone)))
-        if steps[-1].remain != total:
-            raise StudyError(
-                f"{s.study_id}: {steps[-1].remain:,} rows should be in {p.table} and {total:,} are; rebuild the release"
-            )
+        steps = landed_steps(self.con, s, total)
         for step, remain in (
             (f"outside {p.data.first} to {p.data.last}", in_data), (f"{s.unit.column} unknown or not in the study", in_unit),
             ("not eligible by the population's rules", eligible), (f"outside {window.first} to {window.last}", in_months),

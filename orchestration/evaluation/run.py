@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.evaluation.freeze import kind_of_run, record_look, study_hash
-from orchestration.evaluation.study import StudyError, load_study
+from orchestration.evaluation.study import Question, StudyError, load_study
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,6 +67,22 @@ def evaluate(
         return build(con, folder, out, kind, made_of, dua_id, say)
 
 
+def power_before(settings: Settings, study: Question, release: str | None = None) -> list[str]:
+    """What a study that names `power` can find, from a release's untreated places and months; nothing for one without.
+
+    Raises StudyError, NoRelease.
+    """
+    if not study.power:
+        return []
+    needs_packages()
+    from orchestration.evaluation.design import detectable
+    from orchestration.evaluation.robustness_report import power_lines
+    from orchestration.release.reader import open_release
+
+    with open_release(settings, release) as con:
+        return power_lines(detectable(con, study))
+
+
 def needs_packages() -> None:
     """Raises StudyError where a package that evaluation needs is not installed."""
     try:
@@ -99,31 +115,28 @@ def build(
     Raises StudyError.
     """
     from orchestration.evaluation import bundle
-    from orchestration.evaluation.analysis import analyze
-    from orchestration.evaluation.figures import draw
-    from orchestration.evaluation.findings import conclusion, findings
+    from orchestration.evaluation.design import Run, results
     from orchestration.evaluation.render import write_report
 
     study, sha256 = load_study(folder), study_hash(folder)
-    analysis = analyze(con, study)
-    say(f"{len(analysis.curve)} specifications estimated")
-    blocks = findings(analysis, kind, made_of.release, sha256, _notes(folder, analysis))
+    found = results(con, study, Run(kind, made_of.release, sha256, _notes(folder)))
+    say(found.said)
     out.mkdir(parents=True)
     for name in BESIDE:
         if (folder / name).exists():
             shutil.copyfile(folder / name, out / name)
-    write_report(out, study.title, blocks, draw(analysis))
-    panel = bundle.write_panel(out, sealed_folder(out), study, bundle.panel_csv(study, analysis.panel), dua_id)
-    for name, content in bundle.scripts(analysis, panel).items():
+    write_report(out, study.title, found.blocks, found.figures)
+    panel = bundle.write_panel(out, sealed_folder(out), study, found.panel, found.counts, dua_id)
+    for name, content in found.scripts(panel).items():
         (out / name).write_text(content, encoding="utf-8")
     (out / "CITATION.cff").write_text(bundle.citation(study, sha256, made_of), encoding="utf-8")
     manifest = {
         "study_id": study.study_id, "study_sha256": sha256, "kind": kind, "made_of": asdict(made_of),
-        "reads": bundle.tables_read(study), "seed": study.permutation.seed, "versions": bundle.library_versions(),
+        "reads": bundle.tables_read(study), "seed": found.seed, "versions": bundle.library_versions(),
         "code": bundle.code_version(), "panel": panel, "files": file_checksums(out),
     }  # fmt: skip
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return Evaluated(out, kind, tuple(conclusion(analysis)), panel)
+    return Evaluated(out, kind, found.conclusion, panel)
 
 
 def file_checksums(bundle: Path) -> dict[str, str]:
@@ -135,10 +148,8 @@ def file_checksums(bundle: Path) -> dict[str, str]:
     }
 
 
-def _notes(folder: Path, analysis) -> tuple[str, ...]:
+def _notes(folder: Path) -> tuple[str, ...]:
     """Paragraphs of notes.md, which stand beside the result and are no part of the frozen question."""
     path = folder / "notes.md"
-    if not path.exists():
-        return ()
-    text = path.read_text(encoding="utf-8").format(fewer_reports=f"{analysis.main.effect.averted:,.0f}")
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
     return tuple(x.strip() for x in text.split("\n\n") if x.strip())

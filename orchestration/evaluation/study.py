@@ -199,11 +199,21 @@ class Permutation(_Strict):
     seed: int
 
 
+class ShiftRate(_Strict):
+    """A share of eligible rows that recording may shift: rows by rule, among rows by rule."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    label: str
+    where: tuple[Rule, ...] = Field(min_length=1)
+    among: tuple[Rule, ...] = ()
+
+
 class Shift(_Strict):
     """Whether the study tests that form and re-code rates shift when the program starts; if not, why it cannot."""
 
     tested: bool
     why: Text
+    rates: tuple[ShiftRate, ...] = ()
 
 
 class Published(_Strict):
@@ -215,8 +225,17 @@ class Published(_Strict):
     program_cost_usd: float
 
 
-class Study(_Strict):
-    """A study file. Months are the agency's own; counts are of rows of the population's table.
+class Power(_Strict):
+    """The probability with which an effect is to be found, and the effect that is expected, as a share of what would be
+    without (-0.2: a fifth fewer)."""
+
+    share: float = Field(default=0.8, ge=0.5, le=0.99)
+    expected: float = Field(gt=-1)
+    why: Text
+
+
+class Question(_Strict):
+    """What every study file says, whatever its design.
 
     authors: persons as 'Family, Given', or bodies; who is cited.
     """
@@ -227,14 +246,80 @@ class Study(_Strict):
     question: Text
     registered_on: date
     known_before: Text
-    design: Literal["difference_in_differences"]
     estimand: Literal["intent_to_treat", "served_against_not_served"]
     claim: Literal["causal", "associational", "descriptive"]
     population: Population
+    comparison: Text
+    form_and_recode_shift: Shift
+    power: Power | None = None
+    suppression: int
+    limits: tuple[Text, ...] = Field(min_length=1)
+    references: tuple[str, ...] = Field(min_length=1)
+
+    def problems(self):
+        """Pairs of key and rule with remedy that the study breaks."""
+        if self.claim == "causal" and not self.population.identification_model:
+            for i, rule in enumerate(self.population.where):
+                if rule.column not in BEFORE_ARRIVAL:
+                    yield (
+                        f"population.where.{i}.column",
+                        f"'{rule.column}' is known only after arrival, and the program changes it: trained officers fill"
+                        " in more forms and re-code more calls. Define the population by call type at open, place and"
+                        " time; or say in population.identification_model how that selection is modelled; or claim"
+                        " 'descriptive'",
+                    )
+        if self.estimand == "served_against_not_served" and self.claim == "causal":
+            yield (
+                "claim",
+                "served against not served is associational: triage decides who is served; say 'associational'",
+            )
+        if self.suppression < SMALLEST_CELL:
+            yield (
+                "suppression",
+                f"no cell of 1 to {SMALLEST_CELL - 1} leaves the internal tier; say {SMALLEST_CELL} or more",
+            )
+
+
+def place_problems(unit: Rule, clustering: str):
+    """What is wrong with the places of a study."""
+    if unit.column not in BEFORE_ARRIVAL:
+        yield "unit.column", f"'{unit.column}' is known only after arrival; take a place"
+    if clustering != unit.column:
+        yield "clustering", f"errors cluster by the unit that is treated; say '{unit.column}'"
+
+
+def spillover_problems(near: Place | None, treated, unit: Rule):
+    """What is wrong with the untreated places that lie near treated ones."""
+    if near is None:
+        return
+    for wrong, said in (
+        (set(near.units) - set(unit.values), "not among unit.in; correct the number"),
+        (set(near.units) & set(treated), "treated themselves; name untreated places near them"),
+    ):
+        if wrong:
+            yield "spillover.units", f"{', '.join(sorted(wrong))} {said}"
+    if not set(unit.values) - set(near.units) - set(treated):
+        yield "spillover.units", "leaves no untreated place that lies far; take fewer"
+
+
+def outcome_problems(outcomes):
+    """What is wrong with the roles of outcomes."""
+    if sum(o.role == "primary" for o in outcomes) != 1:
+        yield "outcomes", "exactly one outcome is primary; the others are secondary or placebo"
+    if not any(o.role == "placebo" for o in outcomes):
+        yield "outcomes", "none is a placebo; name one that the program should not move"
+
+
+class Study(Question):
+    """A study of places and months with one start. Months are the agency's own; counts are of the population's rows.
+
+    spillover: untreated places near the treated ones, to be held against untreated places that lie far.
+    """
+
+    design: Literal["difference_in_differences"]
     unit: Rule
     period: Literal["month"]
     treatment: Treatment
-    comparison: Text
     outcomes: tuple[Outcome, ...] = Field(min_length=1)
     estimators: tuple[str, ...] = Field(min_length=1)
     adjustments: tuple[str, ...]
@@ -247,11 +332,37 @@ class Study(_Strict):
     left_out_days: tuple[Days, ...]
     event_study: EventStudy
     permutation: Permutation
-    form_and_recode_shift: Shift
-    suppression: int
+    robustness: tuple[
+        Literal[
+            "wild_bootstrap",
+            "rambachan_roth",
+            "synthetic_control",
+            "synthetic_did",
+            "interrupted_time_series",
+            "holm",
+        ],
+        ...,
+    ] = ()
+    spillover: Place | None = None
     published: Published | None = None
-    limits: tuple[Text, ...] = Field(min_length=1)
-    references: tuple[str, ...] = Field(min_length=1)
+
+    def problems(self):
+        yield from super().problems()
+        yield from place_problems(self.unit, self.clustering)
+        yield from outcome_problems(self.outcomes)
+        for name in self.estimators:
+            if name not in COUNT_ESTIMATORS:
+                yield "estimators", f"'{name}' is not known; choose {', '.join(COUNT_ESTIMATORS)} (no log of y + c)"
+        if self.treatment.ends < self.treatment.starts:
+            yield "treatment.ends", "is before treatment.starts; put them in order"
+        if self.form_and_recode_shift.tested:
+            yield (
+                "form_and_recode_shift.tested",
+                "rates are tested by the design staggered_adoption, also with a single start; choose it, or say false and why",
+            )
+        yield from spillover_problems(self.spillover, self.places[self.treatment.where.name].units, self.unit)
+        yield from _windows_outside(self)
+        yield from _unknown_names(self)
 
     def outcome(self, name: str) -> Outcome:
         return next(o for o in self.outcomes if o.name == name)
@@ -283,8 +394,8 @@ def study_folder(name: str, root: Path = STUDIES) -> Path:
     )
 
 
-def load_study(folder: Path) -> Study:
-    """The study of a folder, validated. Raises StudyError."""
+def load_study(folder: Path) -> Question:
+    """The study of a folder, of the form that its design asks for, validated. Raises StudyError."""
     path = folder / "study.yml"
     where = f"{folder.name}/study.yml"
     try:
@@ -294,11 +405,11 @@ def load_study(folder: Path) -> Study:
     except yaml.YAMLError as error:
         raise StudyError(f"{where}: not YAML: {error}; mend the line that it names") from error
     try:
-        study = Study.model_validate(said)
+        study = _form(said).model_validate(said)
     except ValidationError as error:
         lines = [f"{where}: {_key(e['loc'])}: {_rule(e)}" for e in error.errors()]
         raise StudyError("\n".join(lines)) from error
-    problems = [f"{where}: {key}: {rule}" for key, rule in _problems(study, folder.name)]
+    problems = [f"{where}: {key}: {rule}" for key, rule in (*_own_name(study, folder.name), *study.problems())]
     if problems:
         raise StudyError("\n".join(problems))
     return study
@@ -320,43 +431,18 @@ def _rule(error: dict) -> str:
     return error["msg"].removeprefix("Value error, ")
 
 
-def _problems(study: Study, folder: str):
-    """Pairs of key and rule with remedy that a study breaks."""
+def _form(said: Any) -> type[Question]:
+    """The form of a study file by its design; a design that nobody knows is told by the first form."""
+    if isinstance(said, dict) and said.get("design") == "staggered_adoption":
+        from orchestration.evaluation.staggered_study import StaggeredStudy
+
+        return StaggeredStudy
+    return Study
+
+
+def _own_name(study: Question, folder: str):
     if study.study_id != folder:
         yield "study_id", f"'{study.study_id}' is not the folder's name; call both the same"
-    population = study.population
-    if study.claim == "causal" and not population.identification_model:
-        for i, rule in enumerate(population.where):
-            if rule.column not in BEFORE_ARRIVAL:
-                yield (
-                    f"population.where.{i}.column",
-                    f"'{rule.column}' is known only after arrival, and the program changes it: trained officers fill in"
-                    " more forms and re-code more calls. Define the population by call type at open, place and time;"
-                    " or say in population.identification_model how that selection is modelled; or claim"
-                    " 'descriptive'",
-                )
-    if study.unit.column not in BEFORE_ARRIVAL:
-        yield "unit.column", f"'{study.unit.column}' is known only after arrival; take a place"
-    if study.estimand == "served_against_not_served" and study.claim == "causal":
-        yield "claim", "served against not served is associational: triage decides who is served; say 'associational'"
-    if sum(o.role == "primary" for o in study.outcomes) != 1:
-        yield "outcomes", "exactly one outcome is primary; the others are secondary or placebo"
-    if not any(o.role == "placebo" for o in study.outcomes):
-        yield "outcomes", "none is a placebo; name one that the program should not move"
-    for name in study.estimators:
-        if name not in COUNT_ESTIMATORS:
-            yield "estimators", f"'{name}' is not known; choose {', '.join(COUNT_ESTIMATORS)} (no log of y + c)"
-    if study.clustering != study.unit.column:
-        yield "clustering", f"errors cluster by the unit that is treated; say '{study.unit.column}'"
-    if study.suppression < SMALLEST_CELL:
-        yield (
-            "suppression",
-            f"no cell of 1 to {SMALLEST_CELL - 1} leaves the internal tier; say {SMALLEST_CELL} or more",
-        )
-    if study.treatment.ends < study.treatment.starts:
-        yield "treatment.ends", "is before treatment.starts; put them in order"
-    yield from _windows_outside(study)
-    yield from _unknown_names(study)
 
 
 def _windows_outside(study: Study):

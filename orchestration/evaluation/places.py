@@ -1,0 +1,47 @@
+"""The design difference_in_differences: places and months with one start."""
+
+from __future__ import annotations
+
+import duckdb
+
+from orchestration.evaluation.analysis import Analysis, analyze
+from orchestration.evaluation.bundle import panel_csv, scripts
+from orchestration.evaluation.design import Results, Run
+from orchestration.evaluation.figures import draw
+from orchestration.evaluation.findings import Block, conclusion, findings
+from orchestration.evaluation.panel import Counts, Panel
+from orchestration.evaluation.power import Detectable, of_counts
+from orchestration.evaluation.robustness_report import place_blocks, power_blocks
+from orchestration.evaluation.study import Study
+
+
+def results(con: duckdb.DuckDBPyConnection, study: Study, run: Run) -> Results:
+    """Runs such a study over an open release."""
+    analysis = analyze(con, study)
+    notes = tuple(n.format(fewer_reports=f"{analysis.main.effect.averted:,.0f}") for n in run.notes)
+    return Results(
+        blocks=findings(
+            analysis, run.kind, run.release, run.sha256, notes, [*place_blocks(analysis), *_power(analysis)]
+        ),
+        figures=draw(analysis),
+        conclusion=tuple(conclusion(analysis)),
+        said=f"{len(analysis.curve)} specifications estimated",
+        panel=panel_csv(study, analysis.panel),
+        counts=("n",),
+        scripts=lambda panel: scripts(analysis, panel),
+        seed=study.permutation.seed,
+    )
+
+
+def detectable(con: duckdb.DuckDBPyConnection, study: Study) -> Detectable:
+    """What the study can find, from the months of its main base alone."""
+    return _detectable(study, Counts(con, study).panel(study.main.outcome))
+
+
+def _detectable(study: Study, panel: Panel) -> Detectable:
+    treated, base = panel.of(study.places[study.main.place].units), study.base(study.main.base).months
+    return of_counts(panel, treated, base, study.after, study.power.share, study.power.expected)
+
+
+def _power(a: Analysis) -> list[Block]:
+    return power_blocks(_detectable(a.study, a.panel), a.study.power.why) if a.study.power else []
