@@ -10,7 +10,7 @@ from orchestration.agencies import AgencyError, check_agency, find_agencies, loa
 from orchestration.landing import land_drop
 from orchestration.landing.zone import landed_agencies
 from orchestration.layers.fingerprint import WHOLE
-from orchestration.layers.input import build_input, load_state
+from orchestration.layers.input import build_input, input_agencies, load_state
 from orchestration.layers.linkage import links_to_do
 from orchestration.layers.lock import writer_lock
 from orchestration.layers.models import Warehouse
@@ -166,6 +166,12 @@ def run_road(
                 f"nothing is stale, every gate is open, and release {release.current_release(settings)} is current",
             )
             return outcome
+        is_empty = not any(load_state(settings, a).months for a in input_agencies(settings))
+        if is_empty and not outcome.stopped and not outcome.refused:
+            raise RunError(
+                f"no row to build from: what landed for {', '.join(names)} holds no calls, contacts or other records yet;"
+                f" put their files into {drop}/<agency>/"
+            )
         _run_graph(settings, warehouse, readable, months, to_link, report, outcome)
     return outcome
 

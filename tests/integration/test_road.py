@@ -15,6 +15,7 @@ from orchestration.layers.ledger import Ledger
 from orchestration.layers.models import DBT_LAYERS, GateClosed, Warehouse
 from orchestration.release.publish import ReleaseRefused, export_candidate, load_manifest
 from orchestration.release.reader import NotReading, open_release, read
+from orchestration.run import RunError
 from orchestration.settings import Settings
 from tests.conftest import AGENCIES, BIRCH, CAD, FORMS, JAIL, UNITS, Home, calls, forms, table, units
 
@@ -118,6 +119,13 @@ def test_what_law_enforcement_does_not_see_stands_in_the_care_tier_alone(built):
         "select count(*) from internal.fct_contact join care.fct_contact using (agency_id, contact_id)"
     )
     assert built.rows("select count(*) from internal.fct_contact") == [rows]
+
+
+def test_files_without_a_row_are_said_to_be_too_little(tmp_path):
+    home = Home(Settings(home=tmp_path / "home", agency_paths=(AGENCIES,), threads=2, memory_limit="2GB"))
+    home.drop("alder", "cad_2024-01.csv", table(CAD, []))
+    with pytest.raises(RunError, match="no row to build from"):
+        home.run()
 
 
 def test_a_second_run_finds_nothing_to_do_and_keeps_the_release(fresh):
