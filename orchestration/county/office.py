@@ -62,7 +62,7 @@ def _roster_sql(period: Period, p: Parameters, pools: Pools) -> str:
     cit = [p["cit_day"], p["cit_evening"], p["cit_night"]]
     wave = BY_KEY["cit"].start(period, "B")
     core = BY_KEY["core"]
-    core_on = " or ".join(f"(district = '{d}' and start_s >= {core.start(period, d)})" for d in core.starts)
+    core_on = " or ".join(f"(district in ('{d}', 'ALL') and start_s >= {core.start(period, d)})" for d in core.starts)
     first, last = period.begin // DAY - 1, period.end // DAY
     return f"""
 with cells as (

@@ -19,7 +19,11 @@ WHOLE_FIRST = (
     ("identification_method_code", "('not_applicable')"),
     ("slice_code", "('all')"),
     ("item_code", "('officer_and_clinician_hour')"),
-)
+    ("outcome_code", "('any', 'arrested', 'not_arrested', 'involuntary_hold', 'destination_ed', 'any_force',"
+     " 'force_level_2_or_more', 'any_injury', 'subject_injured', 'subject_injured_in_force', 'technique_used', 'any_technique',"
+     " 'handcuffed', 'restrained', 'resolved_in_community', 'met_by_team', 'accepted', 'offered', 'linked', 'engaged',"
+     " 'outcome_unknown')"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
