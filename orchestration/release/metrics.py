@@ -102,7 +102,8 @@ def newest_value(con: duckdb.DuckDBPyConnection, metric: Metric) -> Value | None
             and con.execute(f"select 1 from {tier}.{metric.table} where {own} limit 1").fetchone()
         )
         this = [own] if has_own else []
-        for conditions in (this + whole, this):  # some metrics are of a population of their own
+        # Some metrics have one way of identification, or a population of their own.
+        for conditions in (this + whole, this + [w for w in whole if "identification" not in w], this):
             query = f"select {', '.join([*shown, metric.headline])} from {tier}.{metric.table}"
             query += f" where {' and '.join(conditions + known)}"
             query += f" order by {', '.join(order)}" if order else ""
