@@ -8,7 +8,7 @@ import shutil
 import sys
 from dataclasses import replace
 from datetime import timedelta
-from itertools import product
+from itertools import pairwise, product
 from math import ceil
 
 import duckdb
@@ -1047,3 +1047,32 @@ def test_every_metric_is_held_against_the_truth_or_says_why_not():
     assert ids == told | set(TESTED) | set(NOT_COMPARED)
     assert not told & set(TESTED) and not (told | set(TESTED)) & set(NOT_COMPARED)
     assert set(TESTED.values()) <= set(globals())
+
+
+def test_the_demo_study_reads_the_county_s_calls_and_sees_its_final_codes_shift(clean, tmp_path):
+    """evaluations/demo_county on four months: its rows are the truth's calls, and teams re-code as the truth has it."""
+    pytest.importorskip("diff_diff", reason="the extra `evaluate` is not installed")
+    import yaml
+
+    from orchestration.evaluation.staggered_analysis import analyze
+    from orchestration.evaluation.study import STUDIES, load_study
+
+    settings, truth = clean
+    said = yaml.safe_load((STUDIES / "demo_county" / "study.yml").read_text(encoding="utf-8"))
+    said["population"]["data"]["last"] = "2024-04"
+    said["treatment"]["starts"][1]["month"] = "2024-03"  # the middle of the period
+    (tmp_path / "demo_county").mkdir()
+    (tmp_path / "demo_county" / "study.yml").write_text(yaml.safe_dump(said), encoding="utf-8")
+    study = load_study(tmp_path / "demo_county")
+    with open_release(settings) as con:
+        a = analyze(con, study)
+    assert all(x.remain - y.left_out == y.remain for x, y in pairwise(a.flow))
+    calls = next(m for m in a.outcomes if m.outcome.name == "calls").main
+    with duckdb.connect() as con:
+        eligible = con.execute(
+            f"select count(*) from read_parquet('{truth / 'call.parquet'}') where eligible_core"
+        ).fetchone()[0]
+    # The truth's eligible calls have no weapon and repeat no other call, which dispatch does not know when it opens one.
+    assert eligible <= calls.rows <= 1.15 * eligible
+    recoded = next(s for s in a.shifts if "re-coded" in s.label)
+    assert recoded.effect.low > 0
