@@ -29,6 +29,7 @@ LIBRARIES = (
     "altair",
     "vl-convert-python",
     "typst",
+    "python-docx",
 )
 CODE = {"orchestration": ("*.py",), "dbt_project": ("*.sql", "*.yml"), "seeds": ("*.csv", "*.yml")}
 PANEL = "data/panel.csv"

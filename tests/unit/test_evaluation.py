@@ -167,7 +167,7 @@ def test_verdicts_follow_from_the_numbers(analysis):
 
 def test_the_report_says_every_percentage_with_its_level_and_no_forbidden_word(tmp_path, analysis, blocks):
     paths = write_report(tmp_path, STUDY.title, blocks, draw(analysis))
-    assert {p.suffix for p in paths} == {".csv", ".svg", ".html", ".typ", ".pdf"}
+    assert {p.suffix for p in paths} == {".csv", ".tex", ".svg", ".html", ".typ", ".pdf", ".docx"}
     page = (tmp_path / "report.html").read_text()
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
     text = re.sub(r"<[^>]+>", " ", page).lower()
