@@ -30,7 +30,8 @@ class Results:
     """What a bundle is written from.
 
     figures: {name: SVG}. said: one line on how much was estimated. panel: CSV of the main model's data, whose columns
-    `counts` must hold no small cell if it is to be public. scripts: from what is said of the panel, {file name: text}.
+    `counts` must hold no small cell if it is to be public. scripts: from what is said of the panel, {file name: text}. reads: files of
+    the release that it reads beside its population's table.
     """
 
     blocks: list[Block]
@@ -41,6 +42,7 @@ class Results:
     counts: tuple[str, ...]
     scripts: Callable[[dict], dict[str, str]]
     seed: int
+    reads: tuple[str, ...] = ()
 
 
 # A module of this package each, with results(con, study, run) and detectable(con, study).

@@ -132,7 +132,7 @@ def build(
     (out / "CITATION.cff").write_text(bundle.citation(study, sha256, made_of), encoding="utf-8")
     manifest = {
         "study_id": study.study_id, "study_sha256": sha256, "kind": kind, "made_of": asdict(made_of),
-        "reads": bundle.tables_read(study), "seed": found.seed, "versions": bundle.library_versions(),
+        "reads": (*bundle.tables_read(study), *found.reads), "seed": found.seed, "versions": bundle.library_versions(),
         "code": bundle.code_version(), "panel": panel, "files": file_checksums(out),
     }  # fmt: skip
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
