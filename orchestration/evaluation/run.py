@@ -126,7 +126,7 @@ def build(
         if (folder / name).exists():
             shutil.copyfile(folder / name, out / name)
     write_report(out, study.title, found.blocks, found.figures)
-    panel = bundle.write_panel(out, sealed_folder(out), study, found.panel, found.counts, dua_id)
+    panel = bundle.write_panel(out, sealed_folder(out), study, found, dua_id)
     for name, content in found.scripts(panel).items():
         (out / name).write_text(content, encoding="utf-8")
     (out / "CITATION.cff").write_text(bundle.citation(study, sha256, made_of), encoding="utf-8")

@@ -37,11 +37,14 @@ BEFORE_ARRIVAL = frozenset(
         "call_type_initial_code",
         "call_type_initial_local",
         "bh_call_type_initial",
+        "priority_initial",
         "priority_initial_code",
         "priority_initial_local",
         "call_source_code",
     ]
 )
+# Tables whose rows are there before anybody arrives: a form is not, and the program changes who writes one.
+BEFORE_ARRIVAL_TABLES = frozenset(["fct_incident"])
 COUNT_ESTIMATORS = ("poisson", "linear")
 
 
@@ -486,6 +489,10 @@ def _form(said: Any) -> type[Question]:
         from orchestration.evaluation.staggered_study import StaggeredStudy
 
         return StaggeredStudy
+    if isinstance(said, dict) and said.get("design") == "individual":
+        from orchestration.evaluation.people.study import IndividualStudy
+
+        return IndividualStudy
     return Study
 
 
