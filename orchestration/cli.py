@@ -740,7 +740,7 @@ def published(own, release) -> None:
 @click.option("--release", help="An older release; default: the current one.")
 @click.option("--freeze", "only_freeze", is_flag=True, help="Check the study, freeze it by hash, and estimate nothing.")
 @click.option("--exploratory", is_flag=True, help="Run a study that is not frozen as it is now; every page says so.")
-@click.option("--dua-id", help="Data use agreement under which a panel with cells of 1 to 10 is written, sealed.")
+@click.option("--dua-id", help="Data use agreement under which data that may not be public are written, sealed.")
 def evaluate(study, release, only_freeze, exploratory, dua_id) -> None:
     """Run a frozen study over a release: tables, figures and a PDF. STUDY: a folder of evaluations/, or its path."""
     from datetime import date
@@ -776,7 +776,9 @@ def evaluate(study, release, only_freeze, exploratory, dua_id) -> None:
             if dua_id
             else "was not written: give --dua-id to seal it"
         )
-        click.echo(f"the main model's panel holds cells of 1 to 10 and {where}; the manifest names its checksum")
+        click.echo(
+            f"the main model's data may not be public ({done.panel['file']}): the file {where}; the manifest names its checksum"
+        )
 
 
 @main.command()

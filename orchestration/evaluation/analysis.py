@@ -9,6 +9,7 @@ import duckdb
 import numpy as np
 
 from orchestration.evaluation.estimators import (
+    POISSON,
     Effect,
     EventStudy,
     Permuted,
@@ -77,6 +78,14 @@ class Analysis:
     contiguous: Permuted
     monthly: tuple[tuple[str, int, int], ...]
     days_count: tuple[tuple[str, int, int], ...]
+
+    def fewer_at(self, z: np.ndarray) -> np.ndarray:
+        """Fewer reports, were the main coefficient so many errors from its estimate."""
+        e = self.main.effect
+        coefficient = e.coefficient + e.error * z
+        if e.estimator == POISSON:
+            return e.observed * np.expm1(-coefficient)
+        return e.averted * coefficient / e.coefficient
 
 
 def analyze(con: duckdb.DuckDBPyConnection, study: Study) -> Analysis:

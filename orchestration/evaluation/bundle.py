@@ -14,6 +14,7 @@ import numpy as np
 import yaml
 
 from orchestration.evaluation.analysis import Analysis
+from orchestration.evaluation.design import Results
 from orchestration.evaluation.panel import Panel
 from orchestration.evaluation.study import Question, Study
 from orchestration.settings import PROJECT
@@ -29,6 +30,7 @@ LIBRARIES = (
     "altair",
     "vl-convert-python",
     "typst",
+    "python-docx",
 )
 CODE = {"orchestration": ("*.py",), "dbt_project": ("*.sql", "*.yml"), "seeds": ("*.csv", "*.yml")}
 PANEL = "data/panel.csv"
@@ -105,20 +107,19 @@ def small_cells(study: Question, content: str, counts: tuple[str, ...]) -> int:
     return sum(0 < int(r[c]) < study.suppression for r in rows for c in counts)
 
 
-def write_panel(
-    out: Path, sealed: Path, study: Question, content: str, counts: tuple[str, ...], dua_id: str | None
-) -> dict:
-    """Writes the panel where it may lie, and gives what the public part says of it.
+def write_panel(out: Path, sealed: Path, study: Question, found: Results, dua_id: str | None) -> dict:
+    """Writes the main model's data where they may lie, and gives what the public part says of them.
 
-    Public when it holds no small cell; else into the sealed folder when a data use agreement is named, else nowhere.
+    Public when they hold no small cell and no rows of persons; else into the sealed folder when a data use agreement is
+    named, else nowhere.
     """
+    content, file = found.panel, found.file
     sha256 = hashlib.sha256(content.encode()).hexdigest()
-    small = small_cells(study, content, counts)
-    if not small:
-        (out / PANEL).parent.mkdir()
-        (out / PANEL).write_text(content, encoding="utf-8")
-        return {"file": PANEL, "sha256": sha256, "is_public": True, "dua_id": None}
-    said = {"file": Path(PANEL).name, "sha256": sha256, "is_public": False, "dua_id": dua_id}
+    if not found.is_sealed and not small_cells(study, content, found.counts):
+        (out / file).parent.mkdir()
+        (out / file).write_text(content, encoding="utf-8")
+        return {"file": file, "sha256": sha256, "is_public": True, "dua_id": None}
+    said = {"file": Path(file).name, "sha256": sha256, "is_public": False, "dua_id": dua_id}
     if dua_id:
         sealed.mkdir(mode=0o700)
         (sealed / said["file"]).write_text(content, encoding="utf-8")

@@ -30,7 +30,9 @@ class Results:
     """What a bundle is written from.
 
     figures: {name: SVG}. said: one line on how much was estimated. panel: CSV of the main model's data, whose columns
-    `counts` must hold no small cell if it is to be public. scripts: from what is said of the panel, {file name: text}.
+    `counts` must hold no small cell if it is to be public. scripts: from what is said of the panel, {file name: text}. reads: files of
+    the release that it reads beside its population's table. file: where the main model's data lie. is_sealed: whether
+    they may never be public.
     """
 
     blocks: list[Block]
@@ -41,10 +43,17 @@ class Results:
     counts: tuple[str, ...]
     scripts: Callable[[dict], dict[str, str]]
     seed: int
+    reads: tuple[str, ...] = ()
+    file: str = "data/panel.csv"
+    is_sealed: bool = False
 
 
 # A module of this package each, with results(con, study, run) and detectable(con, study).
-DESIGNS = {"difference_in_differences": "places", "staggered_adoption": "staggered_report"}
+DESIGNS = {
+    "difference_in_differences": "places",
+    "staggered_adoption": "staggered_report",
+    "individual": "people.report",
+}
 
 
 def results(con: duckdb.DuckDBPyConnection, study: Question, run: Run) -> Results:

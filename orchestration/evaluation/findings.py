@@ -39,8 +39,9 @@ class Listing:
 class TableBlock:
     """A table. rows: cells as text or numbers; counts: the columns that are counts of records, which must not be small.
 
-    in_report: whether it is printed there, or only written as CSV. data: columns and rows of the CSV where they are not
-    those that are shown. widths: of the columns in the PDF.
+    parts: pairs of columns, a count and a part of it: what is left must not be small either. in_report: whether it is
+    printed there, or only written as CSV. data: columns and rows of the CSV where they are not those that are shown.
+    widths: of the columns in the PDF.
     """
 
     name: str
@@ -52,10 +53,23 @@ class TableBlock:
     in_report: bool = True
     data: tuple[tuple[str, ...], tuple[tuple, ...]] | None = None
     widths: tuple[str, ...] = ()
+    parts: tuple[tuple[str, str], ...] = ()
 
     def small_cells(self, smallest: int) -> list[str]:
-        places = [i for i, c in enumerate(self.columns) if c in self.counts]
-        return [f"{r[0]}, {self.columns[i]}" for r in self.rows for i in places if 0 < r[i] < smallest]
+        """Cells of 1 to `smallest` - 1, shown or in the CSV, and what follows from them by subtraction within a row."""
+        return [
+            f"{row[0]}, {what}"
+            for columns, rows in ((self.columns, self.rows), self.data or ((), ()))
+            for row in rows
+            for what, n in self._cells(dict(zip(columns, row, strict=True)))
+            if 0 < n < smallest
+        ]
+
+    def _cells(self, row: dict) -> Iterable[tuple[str, int]]:
+        yield from ((c, row[c]) for c in self.counts if isinstance(row.get(c), int))
+        for whole, part in self.parts:
+            if isinstance(row.get(whole), int) and isinstance(row.get(part), int):
+                yield f"{whole} less {part}", row[whole] - row[part]
 
 
 @dataclass(frozen=True)
@@ -74,7 +88,7 @@ EFFECT_COLUMNS = (
     "change (95 %)", "p",
 )  # fmt: skip
 EFFECT_WIDTHS = ("2fr", "1.7fr", "auto", "auto", "auto", "auto", "auto", "auto", "auto")
-EFFECT_COUNTS = ("reports before", "reports seen")
+EFFECT_COUNTS = ("reports before", "reports seen", "reports_before", "reports_seen")
 EFFECT_DATA = (
     "what", "outcome", "place", "base_first", "base_last", "after_first", "after_last", "days", "hours", "estimator",
     "reports_before", "reports_seen", "implied_without", "fewer_reports", "fewer_low", "fewer_high", "change",
@@ -398,7 +412,7 @@ def findings(
         Heading("References"),
         Listing(study.references),
     ]  # fmt: skip
-    refuse_small_cells(study, blocks)
+    refuse_small_cells(study, blocks, _on_days_left_out(a))
     return blocks
 
 
@@ -408,14 +422,26 @@ def run_banner(kind: str) -> list[Block]:
     return [Paragraph(said, True)] if kind == EXPLORATORY else []
 
 
-def refuse_small_cells(study: Question, blocks: list[Block]) -> None:
-    """Raises StudyError if a count of a table is too small to leave the internal tier."""
+def refuse_small_cells(study: Question, blocks: list[Block], others: Iterable[str] = ()) -> None:
+    """Raises StudyError if a count of a table is too small to leave the internal tier, or one that follows from others."""
     small = [f"{b.name}: {c}" for b in blocks if isinstance(b, TableBlock) for c in b.small_cells(study.suppression)]
+    small += others
     if small:
         raise StudyError(
             f"{study.study_id}: a cell of 1 to {study.suppression - 1} may not leave the internal tier ({small[0]});"
             " take wider months, more places or a wider outcome"
         )
+
+
+def _on_days_left_out(a: Analysis) -> list[str]:
+    """Small numbers of reports on the days left out: what is without them is shown beside what is with them."""
+    whole = {n.outcome: n.effect for n in a.outcomes}
+    return [
+        f"days: {n.outcome}, {n.name} ({when})"
+        for n in a.days
+        for when, of in (("before", lambda e: e.before), ("seen", lambda e: e.observed))
+        if 0 < of(whole[n.outcome]) - of(n.effect) < a.study.suppression
+    ]
 
 
 def flow_rows(flow: tuple[FlowStep, ...], smallest: int) -> tuple[tuple, ...]:

@@ -6,6 +6,7 @@ import duckdb
 
 from orchestration.evaluation.analysis import Analysis, analyze
 from orchestration.evaluation.bundle import panel_csv, scripts
+from orchestration.evaluation.cost import tables_read, with_cost
 from orchestration.evaluation.design import Results, Run
 from orchestration.evaluation.figures import draw
 from orchestration.evaluation.findings import Block, conclusion, findings
@@ -19,17 +20,18 @@ def results(con: duckdb.DuckDBPyConnection, study: Study, run: Run) -> Results:
     """Runs such a study over an open release."""
     analysis = analyze(con, study)
     notes = tuple(n.format(fewer_reports=f"{analysis.main.effect.averted:,.0f}") for n in run.notes)
+    blocks = findings(analysis, run.kind, run.release, run.sha256, notes, [*place_blocks(analysis), *_power(analysis)])
+    blocks, figures = with_cost(con, study, analysis, blocks, draw(analysis))
     return Results(
-        blocks=findings(
-            analysis, run.kind, run.release, run.sha256, notes, [*place_blocks(analysis), *_power(analysis)]
-        ),
-        figures=draw(analysis),
+        blocks=blocks,
+        figures=figures,
         conclusion=tuple(conclusion(analysis)),
         said=f"{len(analysis.curve)} specifications estimated",
         panel=panel_csv(study, analysis.panel),
         counts=("n",),
         scripts=lambda panel: scripts(analysis, panel),
         seed=study.permutation.seed,
+        reads=tables_read(study),
     )
 
 

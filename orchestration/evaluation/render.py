@@ -1,4 +1,4 @@
-"""Writes the blocks of a study's report: CSV for each table, one page of HTML, one PDF by typst."""
+"""Writes the blocks of a study's report: CSV and LaTeX for each table, one page of HTML, one PDF, one Word document."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from orchestration.evaluation.findings import Block, Figure, Heading, Listing, Paragraph, TableBlock
+from orchestration.evaluation.tables import docx, is_number_column, latex, shown
 
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;color:#22262b;max-width:60rem;margin:2rem auto;padding:0 1rem}
@@ -16,10 +17,6 @@ table{border-collapse:collapse;font-size:.85rem;width:100%}th,td{text-align:left
 border-bottom:1px solid #d5d8dc;vertical-align:top}td{font-variant-numeric:tabular-nums}caption{text-align:left;
 font-weight:600;padding:.5rem 0}.wide{overflow-x:auto}.note{color:#555;font-size:.85rem}svg{max-width:100%;height:auto}
 """
-
-
-def shown(value) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def table_csv(table: TableBlock) -> str:
@@ -117,7 +114,7 @@ def typst_source(title: str, blocks: list[Block]) -> str:
 def _typst_table(table: TableBlock) -> str:
     wide = len(table.columns) > 8
     widths = ", ".join(table.widths or [_width(table, i) for i in range(len(table.columns))])
-    align = ", ".join("right" if _is_number_column(table, i) else "left" for i in range(len(table.columns)))
+    align = ", ".join("right" if is_number_column(table, i) else "left" for i in range(len(table.columns)))
     cells = [f"[{_typst(c)}]" for c in table.columns]
     rows = [", ".join(f"[{_typst(shown(v))}]" for v in r) for r in table.rows]
     size = "7pt" if wide else "8.5pt"
@@ -130,17 +127,13 @@ def _typst_table(table: TableBlock) -> str:
     )
 
 
-def _is_number_column(table: TableBlock, i: int) -> bool:
-    return i > 0 and all(re.match(r"^[+-]?[\d,.]+( %)?$", shown(r[i])) for r in table.rows)
-
-
 def _width(table: TableBlock, i: int) -> str:
     longest = max(len(shown(r[i])) for r in table.rows)
     return f"{min(longest, 60)}fr" if longest > 22 else "auto"
 
 
 def write_report(folder: Path, title: str, blocks: list[Block], figures: dict[str, str]) -> list[Path]:
-    """Writes tables/*.csv, figures/*.svg, report.html, report.typ and report.pdf; gives their paths."""
+    """Writes tables/*.csv, *.tex, tables.docx, figures/*.svg, report.html, .typ and .pdf; gives their paths."""
     import typst
 
     written = []
@@ -154,9 +147,12 @@ def write_report(folder: Path, title: str, blocks: list[Block], figures: dict[st
     for b in blocks:
         if isinstance(b, TableBlock):
             write(f"tables/{b.name}.csv", table_csv(b))
+            if b.in_report:
+                write(f"tables/{b.name}.tex", latex(b))
     for name, svg in figures.items():
         write(f"figures/{name}.svg", svg)
     write("report.html", page(title, blocks, figures))
     write("report.typ", typst_source(title, blocks))
     typst.compile(folder / "report.typ", output=folder / "report.pdf", root=folder, ignore_system_fonts=True)
-    return [*written, folder / "report.pdf"]
+    (folder / "tables.docx").write_bytes(docx(title, [b for b in blocks if isinstance(b, TableBlock) and b.in_report]))
+    return [*written, folder / "report.pdf", folder / "tables.docx"]

@@ -126,13 +126,13 @@ def build(
         if (folder / name).exists():
             shutil.copyfile(folder / name, out / name)
     write_report(out, study.title, found.blocks, found.figures)
-    panel = bundle.write_panel(out, sealed_folder(out), study, found.panel, found.counts, dua_id)
+    panel = bundle.write_panel(out, sealed_folder(out), study, found, dua_id)
     for name, content in found.scripts(panel).items():
         (out / name).write_text(content, encoding="utf-8")
     (out / "CITATION.cff").write_text(bundle.citation(study, sha256, made_of), encoding="utf-8")
     manifest = {
         "study_id": study.study_id, "study_sha256": sha256, "kind": kind, "made_of": asdict(made_of),
-        "reads": bundle.tables_read(study), "seed": found.seed, "versions": bundle.library_versions(),
+        "reads": (*bundle.tables_read(study), *found.reads), "seed": found.seed, "versions": bundle.library_versions(),
         "code": bundle.code_version(), "panel": panel, "files": file_checksums(out),
     }  # fmt: skip
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")

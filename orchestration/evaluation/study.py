@@ -37,11 +37,14 @@ BEFORE_ARRIVAL = frozenset(
         "call_type_initial_code",
         "call_type_initial_local",
         "bh_call_type_initial",
+        "priority_initial",
         "priority_initial_code",
         "priority_initial_local",
         "call_source_code",
     ]
 )
+# Tables whose rows are there before anybody arrives: a form is not, and the program changes who writes one.
+BEFORE_ARRIVAL_TABLES = frozenset(["fct_incident"])
 COUNT_ESTIMATORS = ("poisson", "linear")
 
 
@@ -234,6 +237,50 @@ class Power(_Strict):
     why: Text
 
 
+class Amount(_Strict):
+    """Dollars with the range in which they may lie; without a range they are taken as they are."""
+
+    central: float = Field(gt=0)
+    low: float | None = None
+    high: float | None = None
+    price_year: int
+    source: Text
+
+    @model_validator(mode="after")
+    def _in_order(self):
+        if (self.low is None) != (self.high is None):
+            raise ValueError("give low and high, or neither")
+        if self.low is not None and not self.low <= self.central <= self.high:
+            raise ValueError("central is outside low to high; correct one of them")
+        return self
+
+
+class Cost(_Strict):
+    """What the program cost for each event of the main outcome less.
+
+    The program's cost: of `program_id` in the study's treated months, as the release has it, or `amount`. item: what the
+    release's prices call an event; its price is set against the program's cost, as capacity that is freed.
+    """
+
+    event: str
+    program_id: str | None = None
+    amount: Amount | None = None
+    item: str | None = None
+    payer: Text
+    discounting: Text
+    willingness_usd: tuple[int, ...] = Field(min_length=2)
+    draws: int = Field(ge=1000)
+    why: Text
+
+    @model_validator(mode="after")
+    def _one_program(self):
+        if (self.program_id is None) == (self.amount is None):
+            raise ValueError("give program_id, or amount, and not both")
+        if list(self.willingness_usd) != sorted(set(self.willingness_usd)) or self.willingness_usd[0] < 0:
+            raise ValueError("willingness_usd: give dollars from low to high, each once")
+        return self
+
+
 class Question(_Strict):
     """What every study file says, whatever its design.
 
@@ -345,6 +392,7 @@ class Study(Question):
     ] = ()
     spillover: Place | None = None
     published: Published | None = None
+    cost: Cost | None = None
 
     def problems(self):
         yield from super().problems()
@@ -369,6 +417,10 @@ class Study(Question):
 
     def base(self, name: str) -> Base:
         return next(b for b in self.bases if b.name == name)
+
+    @property
+    def seed(self) -> int:
+        return self.permutation.seed
 
     @property
     def places(self) -> dict[str, Place]:
@@ -437,6 +489,10 @@ def _form(said: Any) -> type[Question]:
         from orchestration.evaluation.staggered_study import StaggeredStudy
 
         return StaggeredStudy
+    if isinstance(said, dict) and said.get("design") == "individual":
+        from orchestration.evaluation.people.study import IndividualStudy
+
+        return IndividualStudy
     return Study
 
 

@@ -167,7 +167,7 @@ def test_verdicts_follow_from_the_numbers(analysis):
 
 def test_the_report_says_every_percentage_with_its_level_and_no_forbidden_word(tmp_path, analysis, blocks):
     paths = write_report(tmp_path, STUDY.title, blocks, draw(analysis))
-    assert {p.suffix for p in paths} == {".csv", ".svg", ".html", ".typ", ".pdf"}
+    assert {p.suffix for p in paths} == {".csv", ".tex", ".svg", ".html", ".typ", ".pdf", ".docx"}
     page = (tmp_path / "report.html").read_text()
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
     text = re.sub(r"<[^>]+>", " ", page).lower()
@@ -212,6 +212,16 @@ def test_a_small_cell_does_not_leave(analysis, blocks):
     group = replace(analysis.table_one[0], treated_count=7)
     with pytest.raises(StudyError, match="a cell of 1 to 10 may not leave the internal tier"):
         findings(replace(analysis, table_one=(group,)), "final", "r1", "0" * 64)
+
+
+def test_t17_a_small_number_on_days_left_out_does_not_follow_from_two_tables(analysis):
+    """Reports with the days and without them stand in two tables; their difference is a cell too."""
+    effect = analysis.main.effect
+    days = replace(
+        analysis.days[0], outcome=analysis.main.outcome, effect=replace(effect, observed=effect.observed - 8)
+    )
+    with pytest.raises(StudyError, match=r"may not leave the internal tier \(days: targeted, .* \(seen\)\)"):
+        findings(replace(analysis, days=(days,)), "final", "r1", "0" * 64)
 
 
 def test_a_column_that_the_release_lacks_is_named(con):
