@@ -285,7 +285,7 @@ def print_other_means(trials: int, slow_trials: int, seed: int) -> None:
         print(f"{ratio:<7.0%}{flagged!s:<16}{bias:+.3f}", flush=True)
 
 
-def main(trials: int = 1000, wald_trials: int = 200, slow_trials: int = 200, seed: int = 20261123) -> None:
+def main(trials: int = 1000, wald_trials: int = 200, slow_trials: int = 60, seed: int = 20261123) -> None:
     warnings.simplefilter("ignore")
     print(
         f"{PLACES} places by {len(MONTHS)} months, {trials:,} trials a row, effect {EFFECT - 1:+.0%}; 5 % tests, 95 % intervals;"
