@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 from collections.abc import Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,6 +111,21 @@ def forms(month: str, n: int = 12, **over) -> list[dict]:
     ]  # fmt: skip
 
 
+_parses: dict[Path, bytes] = {}
+
+
+@contextmanager
+def saved_parse(settings: Settings):
+    """Lends a fresh home what dbt saved of the same project in the home before, which spares it ten seconds."""
+    saved = settings.home / "dbt" / "partial_parse.msgpack"
+    if not saved.exists() and settings.dbt_project in _parses:
+        saved.parent.mkdir(parents=True, exist_ok=True)
+        saved.write_bytes(_parses[settings.dbt_project])
+    yield
+    if settings.dbt_project not in _parses and saved.exists():
+        _parses[settings.dbt_project] = saved.read_bytes()
+
+
 @dataclass
 class Home:
     """A temporary home with helpers that act as its users do."""
@@ -137,13 +153,15 @@ class Home:
         self, *agencies: str, first: str | None = None, last: str | None = None, settings: Settings | None = None
     ) -> Outcome:
         self.said: list[str] = []
-        return run_road(
-            settings or self.settings,
-            agencies,
-            first,
-            last,
-            report=lambda layer, said: self.said.append(f"{layer}: {said}"),
-        )
+        settings = settings or self.settings
+        with saved_parse(settings):
+            return run_road(
+                settings,
+                agencies,
+                first,
+                last,
+                report=lambda layer, said: self.said.append(f"{layer}: {said}"),
+            )
 
     @property
     def warehouse(self) -> Warehouse:

@@ -124,7 +124,10 @@ class DbtProject:
         from dbt.cli.main import dbtRunner
 
         self.set_environment()
+        # A parse asks no database. One name for all keeps what dbt saves valid when a home is moved or copied.
+        os.environ.update(CRISIS_WAREHOUSE="warehouse.duckdb", CRISIS_THREADS="2", CRISIS_MEMORY_LIMIT="8GB")
         result = dbtRunner().invoke(["--quiet", "parse"])
+        self.set_environment()
         if not result.success:
             raise DbtFailure(f"the dbt project cannot be parsed: {result.exception}")
         self._runner_manifest = result.result

@@ -10,9 +10,12 @@ from dataclasses import replace
 
 import pytest
 
+from orchestration.agencies import load_agency
+from orchestration.landing import land_drop
 from orchestration.layers import gates as gates_module
 from orchestration.layers.ledger import Ledger
 from orchestration.layers.models import DBT_LAYERS, GateClosed, Warehouse
+from orchestration.rebuild import rebuild
 from orchestration.release.publish import ReleaseRefused, export_candidate, load_manifest
 from orchestration.release.reader import NotReading, open_release, read
 from orchestration.run import RunError
@@ -161,10 +164,10 @@ def test_a_corrected_file_rebuilds_the_months_of_its_keys_and_those_that_read_th
     ]
 
 
-def test_a_correction_rebuilds_no_further_than_the_models_read(tmp_path):
+def test_a_correction_rebuilds_no_further_than_the_models_read(fresh):
     """With five months, a correction of the fourth touches the third (which reads ahead) and the fifth, not the first."""
-    home = Home(Settings(home=tmp_path / "home", agency_paths=(AGENCIES,), threads=2, memory_limit="2GB"))
-    home.fill(*(f"2024-0{m}" for m in range(1, 6)))
+    home = fresh
+    home.fill("2024-03", "2024-04", "2024-05")
     assert home.run().success
     late = home.warehouse.ledger.gates("marts")["marts", "*", "2024-01"].write_id
     home.drop("alder", "cad_fix.csv", table(CAD, [{**calls("2024-04", 1)[0], "beat": "B9", "updated": "2025-01-01"}]))
@@ -175,6 +178,24 @@ def test_a_correction_rebuilds_no_further_than_the_models_read(tmp_path):
     assert gates["marts", "*", "2024-01"].write_id == late
     assert gates["marts", "*", "2024-03"].write_id == gates["marts", "*", "2024-05"].write_id != late
     assert home.warehouse.stale() == {}
+
+
+def test_a_home_built_anew_has_the_same_release_and_says_what_differs(built, fresh, tmp_path):
+    with pytest.raises(RunError, match="no release to hold a rebuilt one against"):
+        rebuild(replace(built.settings, home=tmp_path / "empty"), tmp_path / "none")
+    done = rebuild(built.settings, tmp_path / "again")
+    assert (done.differing, done.why) == ((), ()) and done.files == len(built.checksums())
+    assert not any((tmp_path / "again" / "drop").iterdir())
+    with pytest.raises(RunError, match="is not empty"):
+        rebuild(built.settings, tmp_path / "again")
+
+    # A file that landed and that no release holds yet: one more call of January.
+    more = {**calls("2024-01", 1)[0], "number": "2401-900"}
+    fresh.drop("alder", "cad_more.csv", table(CAD, [more]))
+    land_drop(fresh.settings, load_agency(AGENCIES / "alder"), fresh.settings.drop / "alder")
+    done = rebuild(fresh.settings, tmp_path / "other")
+    assert "internal/fct_incident.parquet" in done.differing and "internal/fct_contact.parquet" not in done.differing
+    assert done.why == ("landed files of alder: 1 more and 0 fewer than then",)
 
 
 # -- what is stale
@@ -246,8 +267,6 @@ def test_a_changed_seed_makes_stale_what_reads_it_and_nothing_else(fresh, projec
 
 
 def test_a_new_month_of_one_agency_leaves_the_other_months_alone(fresh):
-    from orchestration.agencies import load_agency
-    from orchestration.landing import land_drop
     from orchestration.layers.input import build_input
 
     fresh.drop(
