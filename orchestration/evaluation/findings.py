@@ -104,13 +104,17 @@ def count(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def p_text(value: float) -> str:
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def _effect_row(named: Named) -> tuple:
     e = named.effect
     return (
         named.name, named.outcome.replace("_", " "), f"{named.before.first} to {named.before.last}", e.before, e.observed,
         count(e.counterfactual), f"{count(e.averted)} ({count(e.averted_low)} to {count(e.averted_high)})",
         f"{percent(e.change)} ({100 * e.change_low:+.1f} to {100 * e.change_high:+.1f})",
-        "<0.001" if e.p_value < 0.001 else f"{e.p_value:.3f}",
+        p_text(e.p_value),
     )  # fmt: skip
 
 

@@ -11,9 +11,8 @@ import json
 from datetime import date
 from pathlib import Path
 
-import yaml
-
 from orchestration.evaluation.study import StudyError
+from orchestration.yaml_file import read_yaml
 
 FINAL, EXPLORATORY = "final", "exploratory"
 
@@ -26,7 +25,7 @@ def study_hash(folder: Path) -> str:
 def frozen_hash(folder: Path) -> str | None:
     """The hash that the study was frozen with; None if it never was."""
     path = folder / "frozen.yml"
-    return yaml.safe_load(path.read_text(encoding="utf-8"))["sha256"] if path.exists() else None
+    return read_yaml(path)["sha256"] if path.exists() else None
 
 
 def looks(home: Path, study_id: str) -> list[dict]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from orchestration.evaluation.analysis import Analysis
 from orchestration.evaluation.bounds import RELATIVE, Bound, against_last_before, bounds
-from orchestration.evaluation.findings import Block, Heading, Paragraph, TableBlock, percent
+from orchestration.evaluation.findings import Block, Heading, Paragraph, TableBlock, p_text, percent
 from orchestration.evaluation.power import Detectable
 from orchestration.evaluation.robustness import (
     LEAST_MONTHS_BEFORE,
@@ -168,7 +168,7 @@ def _share(value: float) -> str:
 
 
 def _p(value: float) -> str:
-    return "not known" if math.isnan(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
+    return "not known" if math.isnan(value) else p_text(value)
 
 
 def _number(value: float) -> float | str:

@@ -22,6 +22,7 @@ from orchestration.evaluation.findings import (
     Verdict,
     count,
     flow_rows,
+    p_text,
     percent,
     refuse_small_cells,
     run_banner,
@@ -86,15 +87,11 @@ def _percent(value: float) -> str:
     return percent(value) if math.isfinite(value) else "not known"
 
 
-def _p(value: float) -> str:
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
-
-
 def _rows_of(measured: Measured) -> list[tuple]:
     o = measured.outcome
     return [
         (o.label, NAMES[e.estimator], e.rows, amount(o, e.seen), amount(o, e.implied), _interval(o, e), _percent(e.change),
-         _p(e.p_value))
+         p_text(e.p_value))
         for e in measured.effects
     ]  # fmt: skip
 
@@ -359,7 +356,7 @@ def _shift_blocks(a: StaggeredAnalysis) -> list[Block]:
             tuple(
                 (x.label, x.rows_before, f"{100 * x.before:.1f} %", x.effect.rows, f"{100 * x.effect.seen:.1f} %",
                  f"{100 * x.effect.effect:+.1f} ({100 * x.effect.low:+.1f} to {100 * x.effect.high:+.1f})",
-                 _p(x.effect.p_value), "yes" if x.effect.excludes_zero else "not found")
+                 p_text(x.effect.p_value), "yes" if x.effect.excludes_zero else "not found")
                 for x in a.shifts
             ),
             ("rows before", "rows after"), "Callaway and Sant'Anna over eligible rows in program hours; before: places that start later.",

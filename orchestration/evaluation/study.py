@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from orchestration.release.disclosure import SMALLEST_CELL
 from orchestration.settings import PROJECT
+from orchestration.yaml_file import read_yaml
 
 STUDIES = PROJECT / "evaluations"
 
@@ -451,7 +452,7 @@ def load_study(folder: Path) -> Question:
     path = folder / "study.yml"
     where = f"{folder.name}/study.yml"
     try:
-        said = yaml.safe_load(path.read_text(encoding="utf-8"))
+        said = read_yaml(path)
     except FileNotFoundError as error:
         raise StudyError(f"{where}: no such file; copy evaluations/denver_star/study.yml and change it") from error
     except yaml.YAMLError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration.metric import metric_order
+from orchestration.release.publish import load_manifest
 from orchestration.release.reader import NoRelease, open_release, release_folder
 from orchestration.release.tiers import TIERS
 from orchestration.settings import Settings
@@ -58,7 +59,7 @@ def headline_of(meta: dict, metric_id: str) -> str | None:
 
 def find_metrics(settings: Settings, release: str | None = None) -> list[Metric]:
     """Every metric of a release in the order of its numbers, once for each table that holds it. Raises NoRelease."""
-    tables = json.loads((release_folder(settings, release) / "manifest.json").read_text())["tables"]
+    tables = load_manifest(settings, release_folder(settings, release).name)["tables"]
     with open_release(settings, release) as con:
         rows = con.execute("select metric_id, label, family from dim_metric").fetchall()
     known = {i: (label, family) for i, label, family in rows}

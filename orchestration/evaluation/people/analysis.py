@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 import numpy as np
@@ -32,6 +32,7 @@ from orchestration.evaluation.people.weighting import (
     standardized,
     weighted_difference,
 )
+from orchestration.evaluation.robustness import holm
 from orchestration.evaluation.study import StudyError
 
 
@@ -258,15 +259,9 @@ class _Runner:
 
     def holm(self, effects: list[Estimated], main: str) -> tuple[Estimated, ...]:
         """Holm's correction over the secondary outcomes, of the main estimator."""
-        from dataclasses import replace
-
-        from statsmodels.stats.multitest import multipletests
-
         at = [i for i, e in enumerate(effects) if e.role == "secondary" and e.estimator == main and e.difference]
-        if at:
-            corrected = multipletests([effects[i].difference.p_value for i in at], method="holm")[1]
-            for i, p in zip(at, corrected, strict=True):
-                effects[i] = replace(effects[i], holm=float(p))
+        for i, p in zip(at, holm([effects[i].difference.p_value for i in at]), strict=True):
+            effects[i] = replace(effects[i], holm=p)
         return tuple(effects)
 
     def table_one(self, weights: dict[str, np.ndarray]) -> tuple[Level, ...]:

@@ -16,6 +16,7 @@ from orchestration.evaluation.findings import (
     Verdict,
     count,
     flow_rows,
+    p_text,
     refuse_small_cells,
     run_banner,
 )
@@ -44,10 +45,6 @@ def points(value: float) -> str:
 
 def share(value: float) -> str:
     return f"{100 * value:.1f} %"
-
-
-def p_text(value: float) -> str:
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _interval(low: float, high: float, text) -> str:
