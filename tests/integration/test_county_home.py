@@ -446,6 +446,7 @@ def cost_rows(settings: Settings) -> dict[tuple, tuple[str, dict]]:
     ("param_key", "old", "new"),
     [
         ("overtime_hour_wage", ",44.025,", ",54.025,"),
+        ("clinician_hour_state_local", ",62.92,", ",72.92,"),
         ("ed_visit_msud", ",630,", ",730,"),
     ],
 )
