@@ -109,7 +109,7 @@ spent as (
     group by incident_id
 ),
 
-classed as (
+judged as (
     select
         met_call.*,
         window_length.window_days,
@@ -124,6 +124,14 @@ classed as (
     cross join window_length
     inner join begun on met_call.agency_id = begun.agency_id
     left join since on met_call.incident_id = since.incident_id
+),
+
+-- A key of its own for the join: a condition beside it would compare every call with every other.
+classed as (
+    select
+        *,
+        case when class_code = 'repeat' then incident_id end as repeat_incident_id
+    from judged
 ),
 
 summed as (
@@ -142,10 +150,7 @@ summed as (
         count(case when classed.class_code = 'first' then 1 end) as first_count,
         count(case when classed.class_code = 'repeat' then 1 end) as repeat_count
     from classed
-    left join spent
-        on
-            classed.incident_id = spent.incident_id
-            and classed.class_code = 'repeat'
+    left join spent on classed.repeat_incident_id = spent.incident_id
     group by classed.agency_id, classed.month, classed.window_days
 ),
 
