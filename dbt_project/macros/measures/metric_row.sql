@@ -3,20 +3,28 @@
   and identification method, alias metric_row) and joins what was counted (alias counted).
 #}
 
-{# The rows of a relation, once for each population that they belong to: all calls, and BH calls by each flag there is. #}
+{#
+  The rows of a relation, once for each population that they belong to: all calls, and BH calls by each flag there is.
+  One scan: a row is taken four times and kept as often as it belongs.
+#}
 {% macro by_population(relation) -%}
-    {%- for method in ['not_applicable', 'call_type_initial', 'call_type_final', 'field_form'] %}
+    {%- set methods = ['call_type_initial', 'call_type_final', 'field_form'] %}
     select
-        *,
-        '{{ method }}' as identification_method_code
+        {{ relation }}.*,
+        population.identification_method_code
     from {{ relation }}
-    {%- if method != 'not_applicable' %}
-    where bh_{{ method }} = 'yes'
-    {%- endif %}
-    {%- if not loop.last %}
-    union all
-    {%- endif %}
-    {%- endfor %}
+    cross join (
+        select 'not_applicable' as identification_method_code
+        {%- for method in methods %}
+        union all
+        select '{{ method }}' as identification_method_code
+        {%- endfor %}
+    ) as population
+    where
+        population.identification_method_code = 'not_applicable'
+        {%- for method in methods %}
+        or (population.identification_method_code = '{{ method }}' and {{ relation }}.bh_{{ method }} = 'yes')
+        {%- endfor %}
 {%- endmacro %}
 
 {# The first columns of every metric table. #}
@@ -32,6 +40,14 @@
         {%- endif %} as population_code,
         metric_row.availability_code,
         metric_row.availability_reason
+{%- endmacro %}
+
+{#
+  The agency of a metric's row where the metric is available: what counts are joined by. A condition beside the keys
+  of a left join would make DuckDB compare every row with every other.
+#}
+{% macro available_agency() -%}
+    case when metric_row.availability_code = 'available' then metric_row.agency_id end
 {%- endmacro %}
 
 {# A count is zero where nothing was counted, and null where the metric is not available. #}

@@ -192,8 +192,7 @@ final as (
     cross join outcome
     left join counted
         on
-            metric_row.availability_code = 'available'
-            and metric_row.agency_id = counted.agency_id
+            {{ available_agency() }} = counted.agency_id
             and metric_row.month = counted.month
             and outcome.outcome_code = counted.outcome_code
 )

@@ -1,4 +1,5 @@
 -- Grain: one row per agency, month, metric and team that has no police of its own; all_teams is the total.
+{%- set teams = ['mobile_crisis', 'alternative_no_police'] %}
 with metric_row as (
     select * from {{ ref('int_metric_availability') }}
     where metric_id in ('M29', 'M30')
@@ -17,21 +18,24 @@ unit_response as (
 ),
 
 team as (
-    select 'all_teams' as team_code
-    union all
-    select 'mobile_crisis' as team_code
-    union all
-    select 'alternative_no_police' as team_code
+    {%- for team in ['all_teams'] + teams %}
+    select '{{ team }}' as team_code
+    {{- '\n    union all' if not loop.last }}
+    {%- endfor %}
 ),
 
--- Calls that a team without police reached. Two teams at one call count in the total once.
-met as (
+-- Calls and who came when: of police, and of each team without police of its own.
+call as (
     select
         incident.agency_id,
         incident.month,
-        team.team_code,
         incident.incident_id,
-        min(case when not {{ is_police('unit_response') }} then unit_response.on_scene_at end) as team_at,
+        {%- for team in teams %}
+        min(case
+            when unit_response.response_model_code = '{{ team }}' and not {{ is_police('unit_response') }}
+                then unit_response.on_scene_at
+        end) as {{ team }}_at,
+        {%- endfor %}
         min(case when {{ is_police('unit_response') }} then unit_response.on_scene_at end) as police_at,
         count(case
             when
@@ -42,16 +46,24 @@ met as (
         end) as police_unknown_count
     from incident
     inner join unit_response on incident.incident_id = unit_response.incident_id
-    inner join team
-        on
-            {{ is_police('unit_response') }}
-            or unit_response.response_model_code = team.team_code
-            or (
-                team.team_code = 'all_teams'
-                and unit_response.response_model_code in ('mobile_crisis', 'alternative_no_police')
-            )
     where {{ months_near('incident', 'unit_response', lookahead_months=1) }}
-    group by incident.agency_id, incident.month, team.team_code, incident.incident_id
+    group by incident.agency_id, incident.month, incident.incident_id
+),
+
+-- Calls that a team reached. Two teams at one call count in the total once.
+met as (
+    {%- for team in ['all_teams'] + teams %}
+    select
+        agency_id,
+        month,
+        '{{ team }}' as team_code,
+        {{ 'least(' ~ teams | join('_at, ') ~ '_at)' if team == 'all_teams' else team ~ '_at' }} as team_at,
+        police_at,
+        police_unknown_count
+    from call
+    where {{ 'coalesce(' ~ teams | join('_at, ') ~ '_at)' if team == 'all_teams' else team ~ '_at' }} is not null
+    {{- '\n    union all' if not loop.last }}
+    {%- endfor %}
 ),
 
 -- Backup comes after the team; whether police were there at all is another question.
@@ -68,7 +80,6 @@ answered as (
             else 'no'
         end as answer
     from met
-    where team_at is not null
     union all
     select
         agency_id,
@@ -81,7 +92,6 @@ answered as (
             else 'yes'
         end as answer
     from met
-    where team_at is not null
 ),
 
 summed as (

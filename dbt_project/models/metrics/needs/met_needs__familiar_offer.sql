@@ -178,8 +178,7 @@ final as (
     from metric_row
     left join counted
         on
-            metric_row.availability_code = 'available'
-            and metric_row.agency_id = counted.agency_id
+            {{ available_agency() }} = counted.agency_id
             and metric_row.month = counted.month
 )
 

@@ -15,16 +15,19 @@ contact as (
     select * from {{ ref('fct_contact') }}
 ),
 
+last_known as (
+    select max(as_of_date) as followed_until_date from {{ ref('fct_referral') }}
+),
+
 -- The agencies whose contacts or calls some referral names; of others nobody can say what became of a contact.
 named_agency as (
     select distinct contact.agency_id
     from contact
-    inner join referral
-        on contact.contact_id = referral.contact_id or contact.linked_incident_id = referral.incident_id
-),
-
-last_known as (
-    select max(as_of_date) as followed_until_date from {{ ref('fct_referral') }}
+    inner join referral on contact.contact_id = referral.contact_id
+    union
+    select distinct contact.agency_id
+    from contact
+    inner join referral on contact.linked_incident_id = referral.incident_id
 ),
 
 -- A contact's referrals, whoever sent them: named by the form's number, else by the call's.

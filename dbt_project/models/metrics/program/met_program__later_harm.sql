@@ -108,10 +108,7 @@ harm as (
         coalesce(answer.any_force = 'yes', false) as is_force,
         coalesce(answer.any_injury = 'yes', false) as is_injured
     from event
-    left join answer
-        on
-            event.event_kind_code = 'contact'
-            and event.record_id = answer.contact_id
+    left join answer on case when event.event_kind_code = 'contact' then event.record_id end = answer.contact_id
 ),
 
 first_harm as (
@@ -302,8 +299,7 @@ final as (
     cross join window_length
     left join counted
         on
-            metric_row.availability_code = 'available'
-            and metric_row.agency_id = counted.agency_id
+            {{ available_agency() }} = counted.agency_id
             and metric_row.month = counted.month
             and response_group.response_group_code = counted.response_group_code
             and outcome.outcome_code = counted.outcome_code

@@ -87,8 +87,7 @@ final as (
     cross join part
     left join counted
         on
-            metric_row.availability_code = 'available'
-            and metric_row.agency_id = counted.agency_id
+            {{ available_agency() }} = counted.agency_id
             and metric_row.month = counted.month
             and part.part_code = counted.part_code
 )

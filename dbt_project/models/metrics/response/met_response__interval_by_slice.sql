@@ -114,11 +114,10 @@ final as (
     from metric_row
     left join counted
         on
-            metric_row.agency_id = counted.agency_id
+            {{ available_agency() }} = counted.agency_id
             and metric_row.month = counted.month
             and metric_row.metric_id = counted.metric_id
             and metric_row.identification_method_code = counted.identification_method_code
-            and metric_row.availability_code = 'available'
     left join response_target on metric_row.metric_id = response_target.metric_id
 )
 

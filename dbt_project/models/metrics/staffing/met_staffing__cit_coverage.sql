@@ -167,10 +167,9 @@ final as (
     from metric_row
     left join counted
         on
-            metric_row.agency_id = counted.agency_id
+            {{ available_agency() }} = counted.agency_id
             and metric_row.month = counted.month
             and metric_row.metric_id = counted.metric_id
-            and metric_row.availability_code = 'available'
 )
 
 select * from final

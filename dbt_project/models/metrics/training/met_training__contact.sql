@@ -154,8 +154,7 @@ final as (
     inner join outcome on metric_row.metric_id = outcome.metric_id
     left join counted
         on
-            metric_row.availability_code = 'available'
-            and metric_row.agency_id = counted.agency_id
+            {{ available_agency() }} = counted.agency_id
             and metric_row.month = counted.month
             and outcome.outcome_code = counted.outcome_code
 )

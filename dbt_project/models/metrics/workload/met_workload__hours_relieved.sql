@@ -185,8 +185,7 @@ final as (
     cross join team
     left join counted
         on
-            metric_row.availability_code = 'available'
-            and metric_row.agency_id = counted.agency_id
+            {{ available_agency() }} = counted.agency_id
             and metric_row.month = counted.month
             and team.team_code = counted.team_code
 )
