@@ -213,6 +213,7 @@ def serve(port: int) -> None:
         DAGSTER_HOME=str(settings.dagster_home),
         CRISIS_HOME=str(settings.home),
         DAGSTER_DISABLE_TELEMETRY="1",
+        DAGSTER_EVENT_BATCH_SIZE="1000",
         PYTHONWARNINGS="ignore",
     )
     click.echo(f"http://127.0.0.1:{port} (stop with Ctrl-C)")

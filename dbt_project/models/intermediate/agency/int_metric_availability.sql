@@ -1,4 +1,7 @@
 -- Grain: one row per agency and month of the window, metric, and way of identifying behavioral-health calls.
-{{ metric_availability(is_windowed=true) }}
+with availability as (
+    select * from {{ ref('int_metric_availability_ever') }} as availability
+    where {{ in_window('availability') }}
+)
 
-select * from final
+select * from availability
