@@ -15,7 +15,7 @@ import pytest
 
 from orchestration.agencies import check_agency, load_agency
 from orchestration.landing import Manifest, land_drop
-from orchestration.layers.gates import judge_input
+from orchestration.layers.gates import judge_input, judge_layer
 from orchestration.layers.input import build_input, create_input_views, load_state
 from orchestration.layers.lock import writer_lock
 from orchestration.layers.models import Warehouse
@@ -305,6 +305,91 @@ def test_staging_holds_what_input_accepted_where_the_gates_are_open(settings):
         listed = ", ".join(f"'{m}'" for m in months)
         (there,) = rows(settings, agency_id, f"select count(*) from input.{entity} where month in ({listed})")
         assert staged(settings, f"select count(*) from staging.stg_{entity} where agency_id = '{agency_id}'") == [there], (agency_id, entity)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def measured(settings) -> Warehouse:
+    """The same home with marts and metrics, every gate passed on the way."""
+    warehouse = Warehouse.open(settings)
+    with writer_lock(settings.home, "test"):
+        months = set(warehouse.wanted())
+        assert all(judge_layer(warehouse, "staging", months).values())
+        for layer in ("marts", "metrics"):
+            warehouse.build(layer, months)
+            assert all(judge_layer(warehouse, layer, months).values())
+    return warehouse
+
+
+def metric(measured: Warehouse, query: str) -> list[tuple]:
+    return staged(measured.settings, query)
+
+
+@real_data
+def test_what_an_agency_cannot_tell_has_a_reason_and_no_number(measured):
+    """In every metric table, for every real agency; rates, windows and targets are parameters and may stand there."""
+    judged = set()
+    for model in measured.project.layer("metrics"):
+        if "availability_code" not in model.columns:
+            continue
+        disclosure = model.meta.get("disclosure", {})
+        numbers = {*disclosure.get("cells", ()), *disclosure.get("values", ())} - {*model.primary_key}
+        filled = " or ".join(f"{n} is not null" for n in sorted(numbers)) or "false"
+        wrong = metric(
+            measured,
+            f"select agency_id, count(*) from metrics.{model.name} where availability_code = 'not_available'"
+            f" and (coalesce(availability_reason, '') = '' or {filled}) group by agency_id",
+        )
+        assert wrong == [], model.name
+        judged |= {a for (a,) in metric(measured, f"select distinct agency_id from metrics.{model.name}")}
+    assert judged >= {"minneapolis", "seattle", "san_diego", "umd"}
+
+
+# Families that each agency's files can tell; of cost neither sends the officers of a unit.
+TELLS = {
+    "minneapolis": {
+        "met_response__call_processing", "met_response__incident_response", "met_response__unit_response",
+        "met_response__scene_time", "met_response__interval_by_slice", "met_identification__bh_share",
+        "met_quality__field", "met_quality__timeliness",
+    },
+    "seattle": {
+        "met_identification__bh_share", "met_outcome__disposition_mix", "met_outcome__share_not_arrested",
+        "met_outcome__contact_outcomes_by_slice", "met_diversion__point", "met_quality__field",
+        "met_quality__timeliness",
+    },
+}  # fmt: skip
+
+
+@real_data
+@pytest.mark.parametrize("agency_id", TELLS)
+def test_response_share_disposition_and_quality_have_values_and_cost_says_why_not(measured, agency_id):
+    for table in TELLS[agency_id]:
+        ((told,),) = metric(
+            measured,
+            f"select count(*) from metrics.{table} where agency_id = '{agency_id}' and availability_code = 'available'",
+        )
+        assert told, table
+    why = metric(
+        measured,
+        "select distinct availability_code, contains(availability_reason, 'how many officers were in a unit')"
+        f" from metrics.met_cost__cost_per_response where agency_id = '{agency_id}'",
+    )
+    assert why == [("not_available", True)]
+
+
+@real_data
+def test_minneapolis_prints_the_share_of_arrivals_known_beside_every_median(measured):
+    for table in ("call_processing", "incident_response", "unit_response", "scene_time", "interval_by_slice"):
+        assert metric(
+            measured,
+            f"select count(*) from metrics.met_response__{table} where median_seconds is not null"
+            " and (known_share is null or known_share <= 0 or known_share > 1)",
+        ) == [(0,)], table
+    # Every row of the two sheets is considered once; known and not known are all that are eligible.
+    assert metric(
+        measured,
+        "select sum(considered_count)::bigint, bool_and(eligible_count = known_count + missing_count + invalid_count)"
+        " from metrics.met_response__incident_response where agency_id = 'minneapolis' and population_code = 'all'",
+    ) == [(EXPECTED["minneapolis", "incident"][1], True)]
 
 
 @pytest.mark.parametrize("folder", CODE)

@@ -51,6 +51,7 @@ counted as (
         count(case when outcome_code in {{ missing_statuses() }} then 1 end) as missing_count,
         count(case when outcome_code in {{ unusable_statuses() }} then 1 end) as invalid_count,
         count(case when {{ extra_condition }} then 1 end) as {{ extra_count }},
+        {{ share('count(known_seconds)', 'count(case when is_eligible then 1 end)') }} as known_share,
         count(case when is_eligible and not is_exclusion_known then 1 end) as exclusion_unknown_count,
         round({{ percentile_interpolated('known_seconds', 0.5) }}, 6) as median_seconds,
         {{ percentile_nearest_rank('known_seconds', 0.9) }} as p90_nearest_rank_seconds,
@@ -70,6 +71,7 @@ final as (
         ] %}
         {{ available_count(column) }},
         {%- endfor %}
+        {{ available_value('known_share') }},
         {{ available_value('median_seconds') }},
         {{ available_value('p90_nearest_rank_seconds') }},
         {{ available_value('p90_interpolated_seconds') }}

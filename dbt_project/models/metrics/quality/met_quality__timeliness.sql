@@ -39,6 +39,7 @@ counted as (
         count(known_seconds) as known_count,
         count(case when seconds < 0 then 1 end) as invalid_count,
         count(case when seconds is null then 1 end) as missing_count,
+        {{ share('count(known_seconds)', 'count(*)') }} as known_share,
         round({{ percentile_interpolated('known_seconds', 0.5) }}, 6) as median_seconds,
         {{ percentile_nearest_rank('known_seconds', 0.9) }} as p90_nearest_rank_seconds
     from judged
@@ -52,6 +53,7 @@ final as (
         {%- for column in ['considered_count', 'known_count', 'missing_count', 'invalid_count'] %}
         {{ available_count(column) }},
         {%- endfor %}
+        {{ available_value('known_share') }},
         {{ available_value('median_seconds') }},
         {{ available_value('p90_nearest_rank_seconds') }}
     from metric_row

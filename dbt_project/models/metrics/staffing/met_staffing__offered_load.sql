@@ -143,7 +143,7 @@ final as (
         counted.wait_limit_seconds as wait_limit,
         counted.wait_longer_share as wait_limit_target,
         round(counted.longer_share, 6) as longer_than_limit_share,
-        coalesce(counted.is_units_needed, false) as is_units_needed
+        counted.is_units_needed
     from metric_row
     left join counted
         on
