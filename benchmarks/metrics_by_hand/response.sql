@@ -4,7 +4,7 @@ set variable target = (select map(list(metric_id), list(target_seconds)) from wa
 
 -- The months and populations of the calls and of the unit responses, numbered: one short key to group by.
 -- A unit's call type is that of its call: nobody knows it in a month without calls.
-create temp table cell as
+create or replace temp table cell as
 with filled as (
     from warehouse.marts.fct_agency_month where row_count > 0
 )
@@ -21,26 +21,26 @@ where
         ))
     );
 
-create temp macro is_in(method, initial, final, form) as case method
+create or replace temp macro is_in(method, initial, final, form) as case method
     when 'call_type_initial' then initial = 'yes'
     when 'call_type_final' then final = 'yes'
     when 'field_form' then form = 'yes'
     else true
 end;
-create temp macro kind(method, initial, final) as
+create or replace temp macro kind(method, initial, final) as
     coalesce(case when method = 'call_type_initial' then initial else final end, 'not_recorded');
-create temp macro hour_of_week(local_at) as isodow(local_at) * 100 + hour(local_at);
-create temp macro hour_text(number) as (number // 100) || '_' || lpad((number % 100)::varchar, 2, '0');
-create temp macro scope_bit(code) as
+create or replace temp macro hour_of_week(local_at) as isodow(local_at) * 100 + hour(local_at);
+create or replace temp macro hour_text(number) as (number // 100) || '_' || lpad((number % 100)::varchar, 2, '0');
+create or replace temp macro scope_bit(code) as
     case code when 'unit' then 1 when 'first_arriving' then 2 when 'not_applicable' then 4 else 8 end;
 
 -- Three counts in one sum: missing, invalid and within the target, each below 2**21 in a month.
-create temp macro bits(metric, seconds, status) as case
+create or replace temp macro bits(metric, seconds, status) as case
     when seconds <= getvariable('target')[metric] then 1::bigint << 42
     when status in ('missing_start', 'missing_end') then 1
     when status in ('ambiguous', 'negative', 'over_limit') then 1::bigint << 21
 end;
-create temp macro interval_of(metric, seconds, status, is_exclusion_known, has_unit) as {
+create or replace temp macro interval_of(metric, seconds, status, is_exclusion_known, has_unit) as {
     'metric_id': metric,
     'known_count': count(seconds),
     'bits': coalesce(sum(bits(metric, seconds, status)), 0),
@@ -50,7 +50,7 @@ create temp macro interval_of(metric, seconds, status, is_exclusion_known, has_u
     'p90_nearest_rank_seconds': quantile_disc(seconds, 0.9)
 };
 
-create temp macro call_of(population) as table
+create or replace temp macro call_of(population) as table
 select
     cell_id, response_scope_code, exclusion_code, is_exclusion_known, has_unit_response,
     priority_initial_rank as priority, hour_of_week(received_local_at) as hour_of_week,
@@ -66,7 +66,7 @@ from warehouse.marts.fct_incident
 join (from cell where entity = 'incident' and method = population) using (agency_id, month)
 where is_in(population, bh_call_type_initial, bh_call_type_final, bh_field_form);
 
-create temp macro unit_of(population) as table
+create or replace temp macro unit_of(population) as table
 select
     cell_id, response_scope_code, exclusion_code, is_exclusion_known,
     incident_priority_rank as priority, hour_of_week(dispatched_local_at) as hour_of_week,
@@ -87,7 +87,7 @@ from warehouse.marts.fct_unit_response
 join (from cell where entity = 'unit_response' and method = population) using (agency_id, month)
 where is_in(population, bh_call_type_initial, bh_call_type_final, bh_field_form);
 
-create temp table interval_row as
+create or replace temp table interval_row as
 with call as (
     from call_of('not_applicable')
     union all from call_of('call_type_initial')
@@ -177,7 +177,7 @@ join cell using (cell_id);
 create table met_response__interval_by_slice as
 select * exclude (no_unit_count) from interval_row;
 
-create temp view interval_for_all as
+create or replace temp view interval_for_all as
 select
     agency_id, month, metric_id, identification_method_code, response_scope_code,
     considered_count, duplicate_count, self_initiated_count, cancelled_count,

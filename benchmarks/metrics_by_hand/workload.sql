@@ -1,11 +1,11 @@
 -- Makes met_workload__demand, met_workload__hours_on_task and met_workload__hours_relieved.
 
 -- Demand and hours on task: one scan of each fact by hour, beat and the three answers on behavioral health.
-create temp macro hour_of_week(local_at) as isodow(local_at) * 100 + hour(local_at);
-create temp macro hour_text(number) as
+create or replace temp macro hour_of_week(local_at) as isodow(local_at) * 100 + hour(local_at);
+create or replace temp macro hour_text(number) as
     coalesce((number // 100) || '_' || lpad((number % 100)::varchar, 2, '0'), 'not_recorded');
 
-create temp table call_load as
+create or replace temp table call_load as
 select
     agency_id, month, hour_of_week(received_local_at) as hour_of_week, coalesce(beat, 'not_recorded') as area,
     bh_call_type_initial = 'yes' as by_initial, bh_call_type_final = 'yes' as by_final, bh_field_form = 'yes' as by_form,
@@ -16,7 +16,7 @@ select
 from warehouse.marts.fct_incident
 group by all;
 
-create temp table unit_load as
+create or replace temp table unit_load as
 select
     agency_id, month, hour_of_week(dispatched_local_at) as hour_of_week,
     coalesce(incident_beat, 'not_recorded') as area,
@@ -35,16 +35,16 @@ from warehouse.marts.fct_unit_response
 group by all;
 
 -- The populations of a row, numbered as in method_name.
-create temp macro methods(by_initial, by_final, by_form) as case
+create or replace temp macro methods(by_initial, by_final, by_form) as case
     when by_initial or by_final or by_form
         then list_filter([1, if(by_initial, 2, null), if(by_final, 3, null), if(by_form, 4, null)], lambda n: n > 0)
     else [1]
 end;
-create temp macro method_name(method) as
+create or replace temp macro method_name(method) as
     (['not_applicable', 'call_type_initial', 'call_type_final', 'field_form'])[method];
 
 -- A unit's call type is that of its call: nobody knows it, nor the demand, in a month without calls.
-create temp table call_month as
+create or replace temp table call_month as
 select agency_id, month from warehouse.marts.fct_agency_month where entity = 'incident' and row_count > 0;
 
 create table met_workload__demand as
@@ -122,15 +122,15 @@ group by agency_id, month, method;
 
 -- Hours relieved. Most calls had only police without a team, with all hours known: their hours stand in fct_incident.
 -- Only the other calls are built from their units.
-create temp macro team_of(model) as case
+create or replace temp macro team_of(model) as case
     when model like 'co_response_%' then 'co_response'
     when model in ('mobile_crisis', 'alternative_no_police') then model
 end;
-create temp macro untold(code) as
+create or replace temp macro untold(code) as
     code in ('not_recorded', 'withheld', 'other', 'unknown', 'refused', 'not_applicable');
-create temp macro hour_block(local_at) as hour(local_at) // 6;
+create or replace temp macro hour_block(local_at) as hour(local_at) // 6;
 
-create temp table other_unit as
+create or replace temp table other_unit as
 with unit as (
     select
         incident_id, officer_seconds, clinician_seconds, on_scene_at is not null as is_there,
@@ -150,7 +150,7 @@ where incident_id in (
     select incident_id from unit where team is not null or is_untold or not is_police or officer_seconds is null
 );
 
-create temp table other_call as
+create or replace temp table other_call as
 select
     incident_id,
     bool_or(team is not null) as is_team_sent,
