@@ -43,7 +43,9 @@ monthly as (
     select agency_id, month, 'share_not_arrested', not_arrested_count, denominator_count, unknown_count
     from met_outcome__share_not_arrested
     union all
-    select agency_id, month, 'jail_diversion_share', not_booked_count, denominator_count, arrestable_offense_unknown_count
+    select
+        agency_id, month, 'jail_diversion_share', not_booked_count, denominator_count,
+        arrestable_offense_unknown_count
     from met_diversion__jail_diversion
     union all
     select agency_id, month, 'ed_arrival_share', event_count, known_count, unknown_count

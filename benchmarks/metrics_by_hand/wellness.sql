@@ -102,7 +102,7 @@ create table met_wellness__exposure as
 with summed as (
     select
         agency_id, month, metric_id, window_days,
-        case when metric_id <> 'WE5' then coalesce(if(unit_count >= 11, sector, null), 'groups_too_small') end as sector,
+        case when metric_id <> 'WE5' then if(unit_count >= 11, sector, 'groups_too_small') end as sector,
         sum(considered_count) as considered_count, sum(known_count) as known_count, sum(amount) as amount
     from span
     join exposed_day using (agency_id)

@@ -8,7 +8,8 @@ create or replace temp macro hour_text(number) as
 create or replace temp table call_load as
 select
     agency_id, month, hour_of_week(received_local_at) as hour_of_week, coalesce(beat, 'not_recorded') as area,
-    bh_call_type_initial = 'yes' as by_initial, bh_call_type_final = 'yes' as by_final, bh_field_form = 'yes' as by_form,
+    bh_call_type_initial = 'yes' as by_initial, bh_call_type_final = 'yes' as by_final,
+    bh_field_form = 'yes' as by_form,
     count(*) as call_count,
     count(case when exclusion_code = 'duplicate' then 1 end) as duplicate_count,
     count(case when exclusion_code = 'self_initiated' then 1 end) as self_initiated_count,
@@ -20,7 +21,8 @@ create or replace temp table unit_load as
 select
     agency_id, month, hour_of_week(dispatched_local_at) as hour_of_week,
     coalesce(incident_beat, 'not_recorded') as area,
-    bh_call_type_initial = 'yes' as by_initial, bh_call_type_final = 'yes' as by_final, bh_field_form = 'yes' as by_form,
+    bh_call_type_initial = 'yes' as by_initial, bh_call_type_final = 'yes' as by_final,
+    bh_field_form = 'yes' as by_form,
     response_scope_code = 'unit' as is_by_unit,
     count(*) as response_count,
     count(task_seconds) as known_count,
@@ -109,7 +111,8 @@ select
     coalesce(sum(missing_count) filter (is_by_unit), 0)::bigint as missing_count,
     coalesce(sum(invalid_count) filter (is_by_unit), 0)::bigint as invalid_count,
     sum(officer_known_count)::bigint as officer_known_count,
-    (sum(case when is_by_unit then response_count else 0 end) - sum(officer_known_count))::bigint as officer_unknown_count,
+    (sum(case when is_by_unit then response_count else 0 end) - sum(officer_known_count))::bigint
+        as officer_unknown_count,
     sum(clinician_known_count)::bigint as clinician_known_count,
     (sum(case when is_by_unit then response_count else 0 end) - sum(clinician_known_count))::bigint
         as clinician_unknown_count,
@@ -164,8 +167,8 @@ group by incident_id;
 create table met_workload__hours_relieved as
 with incident as (
     select
-        agency_id, month, incident_id, call_type_initial_code as call_type, hour_block(received_local_at) as hour_block,
-        arrived_unit_count, officer_seconds
+        agency_id, month, incident_id, call_type_initial_code as call_type,
+        hour_block(received_local_at) as hour_block, arrived_unit_count, officer_seconds
     from warehouse.marts.fct_incident
     where exclusion_code = 'none' and unit_count > 0
 ),
