@@ -142,7 +142,8 @@ with unit as (
         untold(response_model_code) as is_untold,
         coalesce(
             response_model_code in ('police_only', 'cit_police')
-            or unit_type_code in ('patrol', 'cit_patrol', 'co_responder', 'supervisor', 'k9') or officer_count > 0, false
+            or unit_type_code in ('patrol', 'cit_patrol', 'co_responder', 'supervisor', 'k9')
+            or officer_count > 0, false
         ) as is_police
     from warehouse.marts.fct_unit_response
     where response_scope_code = 'unit' and exclusion_code = 'none' and is_linked_to_incident
