@@ -22,13 +22,13 @@ group by all;
 create or replace temp macro hour_of_week(local_at) as isodow(local_at) * 100 + hour(local_at);
 create or replace temp macro hour_text(number) as
     coalesce((number // 100) || '_' || lpad((number % 100)::varchar, 2, '0'), 'not_recorded');
-create or replace temp macro is_told(answer) as answer in ('yes', 'no');
+create or replace temp macro is_answer(answer) as answer in ('yes', 'no');
 -- Of those asked with yes: how many were answered, and how many with yes.
 create or replace temp macro part_of(metric, part, asked, answer) as {
     'metric_id': metric, 'part_code': part,
     'considered_count': count(*),
-    'unknown_count': count(*) filter (not is_told(asked) or (asked = 'yes' and not is_told(answer))),
-    'denominator_count': count(*) filter (asked = 'yes' and is_told(answer)),
+    'unknown_count': count(*) filter (not is_answer(asked) or (asked = 'yes' and not is_answer(answer))),
+    'denominator_count': count(*) filter (asked = 'yes' and is_answer(answer)),
     'numerator_count': count(*) filter (asked = 'yes' and answer = 'yes'),
     'expected_share': null::double
 };
