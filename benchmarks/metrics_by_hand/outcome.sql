@@ -1,0 +1,454 @@
+-- Makes the nine tables of outcome: contact outcomes, equity, disposition mix, arrests, repeats, referrals, enrollments.
+
+-- Macros: a month as a number; whether a code says nothing.
+create temp macro month_number(month) as substr(month, 1, 4)::int * 12 + substr(month, 6, 2)::int;
+create temp macro is_told(code) as coalesce(
+    code not in ('not_recorded', 'withheld', 'other', 'unknown', 'refused', 'not_applicable'), false
+);
+create temp macro age_band(code, years) as case
+    when is_told(code) then code
+    when years <= 11 then '0-11'
+    when years <= 17 then '12-17'
+    when years <= 24 then '18-24'
+    when years <= 34 then '25-34'
+    when years <= 44 then '35-44'
+    when years <= 54 then '45-54'
+    when years <= 64 then '55-64'
+    when years <= 74 then '65-74'
+    when years <= 89 then '75-89'
+    when years > 89 then '90+'
+    else coalesce(code, 'not_recorded')
+end;
+-- Seconds of a stay within a span.
+create temp macro overlap(stay_start, stay_end, span_start, span_end) as greatest(
+    0, epoch_us(least(stay_end, span_end)) // 1000000 - epoch_us(greatest(stay_start, span_start)) // 1000000
+);
+
+-- What force reports say of a contact, where there is one.
+create temp table report as
+with injury as (
+    select
+        force_event_id,
+        bool_or(injury_party_code = 'subject') as subject,
+        bool_or(injury_party_code = 'officer') as officer,
+        bool_or(injury_party_code = 'clinician') as clinician,
+        bool_or(injury_party_code = 'bystander') as bystander
+    from warehouse.staging.stg_injury
+    where coalesce(injury_severity_code <> 'none', true)
+    group by force_event_id
+)
+
+select
+    contact_id,
+    month,
+    coalesce(bool_or(force_used = 'yes'), false) as has_force,
+    max(case force_level_code when '3_serious' then 3 when '2_intermediate' then 2 when '1_minor' then 1 end)
+        filter (force_used = 'yes') as level,
+    count(*) filter (
+        force_used = 'yes' and force_level_code not in ('1_minor', '2_intermediate', '3_serious')
+    ) = 0 as is_level_known,
+    coalesce(bool_or(injury.subject), false) as subject,
+    coalesce(bool_or(injury.officer), false) as officer,
+    coalesce(bool_or(injury.clinician), false) as clinician,
+    coalesce(bool_or(injury.bystander), false) as bystander
+from warehouse.staging.stg_force_event as force_event
+left join injury using (force_event_id)
+where contact_id is not null
+group by contact_id, month;
+
+-- One row a contact: its answers as 1, 0 or null (not known), and by what they are sliced.
+create temp table answer as
+with told as (
+    select
+        contact.*,
+        report.contact_id as report_id,
+        report.level,
+        report.is_level_known,
+        report.has_force,
+        report.subject,
+        report.officer,
+        report.clinician,
+        report.bystander,
+        case when report.has_force or force_used = 'yes' then 1 when force_used = 'no' then 0 end::tinyint as any_force,
+        is_told(destination_code) as has_destination
+    from (
+        select
+            agency_id,
+            month,
+            contact_id,
+            occurred_local_at,
+            response_model_code,
+            race_ethnicity_codes,
+            age_band_code,
+            age_years,
+            sex_gender_code,
+            language_code,
+            housing_status_code,
+            call_type_initial_code,
+            primary_disposition_code,
+            destination_code,
+            force_used,
+            injury,
+            injured_party_codes,
+            technique_codes,
+            handcuffs_used,
+            restraint_used,
+            case
+                when enforcement_code in ('booked', 'arrested_unspecified') then 1
+                when enforcement_code in ('cited', 'none') then 0
+            end::tinyint as arrested,
+            case legal_hold_code when 'involuntary' then 1 when 'voluntary' then 0 when 'none' then 0 end::tinyint
+                as held
+        from warehouse.marts.fct_contact
+    ) as contact
+    left join report using (contact_id, month)
+)
+
+select
+    agency_id,
+    month,
+    coalesce(hour(occurred_local_at) // 6, -1) as hour_block,
+    coalesce(response_model_code, 'not_recorded') as response_model,
+    case
+        when contains(race_ethnicity_codes, '|') then 'two_or_more'
+        else coalesce(race_ethnicity_codes, 'not_recorded')
+    end as race_ethnicity,
+    age_band(age_band_code, age_years) as age_band,
+    coalesce(sex_gender_code, 'not_recorded') as sex_gender,
+    coalesce(language_code, 'not_recorded') as language,
+    coalesce(housing_status_code, 'not_recorded') as housing_status,
+    coalesce(call_type_initial_code, 'not_recorded') as call_type,
+    case when is_told(response_model_code) then response_model_code in (
+        'co_response_ride_along', 'co_response_separate', 'co_response_telehealth', 'mobile_crisis',
+        'alternative_no_police'
+    ) end::tinyint as met_by_team,
+    case when is_told(response_model_code) then response_model_code = 'cit_police' end::tinyint as met_by_cit_police,
+    arrested,
+    held,
+    case when has_destination then destination_code end as destination,
+    case when has_destination then destination_code in ('ed', 'psychiatric_ed') end::tinyint as taken_to_ed,
+    any_force,
+    case injury when 'yes' then 1 when 'no' then 0 end::tinyint as any_injury,
+    case when technique_codes = 'none' then 0 when is_told(technique_codes) then 1 end::tinyint as technique,
+    case handcuffs_used when 'yes' then 1 when 'no' then 0 end::tinyint as handcuffed,
+    case restraint_used when 'yes' then 1 when 'no' then 0 end::tinyint as restrained,
+    primary_disposition_code in (
+        'unable_to_contact', 'gone_on_arrival', 'unfounded', 'cancelled', 'duplicate'
+    ) is true as is_nobody,
+    case
+        when is_nobody then null
+        when arrested = 1 or held = 1 then 0
+        when destination_code in ('ed', 'psychiatric_ed', 'hospital', 'inpatient_psych', 'jail', 'juvenile_facility')
+            then 0
+        when arrested = 0 and held = 0 and has_destination then 1
+    end::tinyint as resolved,
+    -- Eight answers by force reports, seldom there, as digits to base 3 (2: not known): levels of force 2 or more, 3 or
+    -- more, 1 only, 2 only; the subject, an officer, a clinician, a bystander injured. Null: no report.
+    case when report_id is not null then
+        case when level >= 2 then 1 when any_force = 0 or (is_level_known and level < 2) then 0 else 2 end
+        + 3 * case when level >= 3 then 1 when any_force = 0 or (is_level_known and level < 3) then 0 else 2 end
+        + 9 * case
+            when any_force = 0 or level > 1 then 0 when not is_level_known then 2 when level = 1 then 1 else 0
+        end
+        + 27 * case
+            when any_force = 0 or level > 2 then 0 when not is_level_known then 2 when level = 2 then 1 else 0
+        end
+        + 81 * case when subject then 1 when has_force or any_force = 0 then 0 else 2 end
+        + 243 * case when officer then 1 when has_force or any_force = 0 then 0 else 2 end
+        + 729 * case when clinician then 1 when has_force or any_force = 0 then 0 else 2 end
+        + 2187 * case when bystander then 1 when has_force or any_force = 0 then 0 else 2 end
+    end as reported,
+    case
+        when is_told(injured_party_codes) then injured_party_codes
+        when injury = 'no' then 'none'
+    end as injured
+from told;
+
+create temp macro asked(metric, outcome, yes, known, not_applicable) as {
+    'metric': metric, 'outcome': outcome, 'yes': yes, 'known': known, 'not_applicable': not_applicable
+};
+-- A seldom told answer: without a report there was no force, or it is not known.
+create temp macro in_report(metric, outcome, digit, reported, n, no_force) as asked(
+    metric,
+    outcome,
+    sum(n) filter (reported // digit % 3 = 1),
+    sum(case when reported is null then no_force when reported // digit % 3 < 2 then n end),
+    0
+);
+create temp macro taken_to(code, destination, n) as asked(
+    'M22', 'destination_' || code, sum(n) filter (destination = code), sum(n) filter (destination is not null), 0
+);
+create temp macro hurt(party, injured, n) as asked(
+    'M24b',
+    party || '_injured',
+    sum(n) filter (contains('|' || injured || '|', '|' || party || '|')),
+    sum(n) filter (injured is not null),
+    0
+);
+
+create table met_outcome__contact_outcomes_by_slice as
+with counted as (
+    select
+        agency_id,
+        month,
+        case
+            when grouping(response_model) = 0 then 'response_model'
+            when grouping(race_ethnicity) = 0 then 'race_ethnicity'
+            when grouping(age_band) = 0 then 'age_band'
+            when grouping(sex_gender) = 0 then 'sex_gender'
+            when grouping(language) = 0 then 'language'
+            when grouping(housing_status) = 0 then 'housing_status'
+            when grouping(call_type) = 0 then 'call_type'
+            else 'all'
+        end as slice_code,
+        coalesce(
+            response_model, race_ethnicity, age_band, sex_gender, language, housing_status, call_type, 'all'
+        ) as slice_value,
+        destination,
+        reported,
+        injured,
+        count(*) as n,
+        count(*) filter (any_force = 0) as no_force,
+        sum(arrested) as arrested,
+        count(arrested) as arrested_known,
+        sum(held) as held,
+        count(held) as held_known,
+        sum(any_force) as any_force,
+        count(any_force) as any_force_known,
+        sum(any_injury) as any_injury,
+        count(any_injury) as any_injury_known,
+        sum(technique) as technique,
+        count(technique) as technique_known,
+        sum(any_force) filter (technique = 1) as despite,
+        count(any_force) filter (technique = 1) as despite_known,
+        sum(handcuffed) as handcuffed,
+        count(handcuffed) as handcuffed_known,
+        sum(restrained) as restrained,
+        count(restrained) as restrained_known,
+        sum(resolved) as resolved,
+        count(resolved) as resolved_known,
+        count(*) filter (is_nobody) as nobody
+    from answer
+    group by grouping sets (
+        (agency_id, month, destination, reported, injured),
+        (agency_id, month, destination, reported, injured, response_model),
+        (agency_id, month, destination, reported, injured, race_ethnicity),
+        (agency_id, month, destination, reported, injured, age_band),
+        (agency_id, month, destination, reported, injured, sex_gender),
+        (agency_id, month, destination, reported, injured, language),
+        (agency_id, month, destination, reported, injured, housing_status),
+        (agency_id, month, destination, reported, injured, call_type)
+    )
+),
+
+asked as (
+    select
+        agency_id,
+        month,
+        slice_code,
+        slice_value,
+        sum(n)::bigint as considered_count,
+        unnest([
+            asked('M16', 'arrested', sum(arrested), sum(arrested_known), 0),
+            asked('M18', 'not_arrested', sum(arrested_known) - sum(coalesce(arrested, 0)), sum(arrested_known), 0),
+            asked('M21', 'involuntary_hold', sum(held), sum(held_known), 0),
+            taken_to('none', destination, n),
+            taken_to('ed', destination, n),
+            taken_to('psychiatric_ed', destination, n),
+            taken_to('hospital', destination, n),
+            taken_to('inpatient_psych', destination, n),
+            taken_to('crisis_facility', destination, n),
+            taken_to('sobering', destination, n),
+            taken_to('clinic', destination, n),
+            taken_to('jail', destination, n),
+            taken_to('juvenile_facility', destination, n),
+            taken_to('shelter', destination, n),
+            taken_to('home', destination, n),
+            taken_to('family', destination, n),
+            asked('M23', 'any_force', sum(any_force), sum(any_force_known), 0),
+            in_report('M23b', 'force_level_2_or_more', 1, reported, n, no_force),
+            in_report('M23b', 'force_level_3_or_more', 3, reported, n, no_force),
+            in_report('M23b', 'force_level_1_only', 9, reported, n, no_force),
+            in_report('M23b', 'force_level_2_only', 27, reported, n, no_force),
+            asked('M24', 'any_injury', sum(any_injury), sum(any_injury_known), 0),
+            hurt('subject', injured, n),
+            hurt('officer', injured, n),
+            hurt('clinician', injured, n),
+            hurt('bystander', injured, n),
+            in_report('M24c', 'subject_injured_in_force', 81, reported, n, no_force),
+            in_report('M24c', 'officer_injured_in_force', 243, reported, n, no_force),
+            in_report('M24c', 'clinician_injured_in_force', 729, reported, n, no_force),
+            in_report('M24c', 'bystander_injured_in_force', 2187, reported, n, no_force),
+            asked('M25', 'technique_used', sum(technique), sum(technique_known), 0),
+            asked(
+                'M25', 'force_despite_technique', sum(despite), sum(despite_known),
+                sum(n - coalesce(technique, 0))
+            ),
+            asked('M26', 'handcuffed', sum(handcuffed), sum(handcuffed_known), 0),
+            asked('M26b', 'restrained', sum(restrained), sum(restrained_known), 0),
+            asked('M27', 'resolved_in_community', sum(resolved), sum(resolved_known), sum(nobody))
+        ], recursive := true)
+    from counted
+    group by agency_id, month, slice_code, slice_value
+)
+
+select
+    agency_id,
+    month,
+    metric as metric_id,
+    outcome as outcome_code,
+    slice_code,
+    slice_value,
+    considered_count,
+    not_applicable::bigint as not_applicable_count,
+    coalesce(known, 0)::bigint as denominator_count,
+    coalesce(yes, 0)::bigint as outcome_count,
+    considered_count - not_applicable_count - denominator_count as unknown_count,
+    case when denominator_count > 0 then round(outcome_count / denominator_count, 6) end as outcome_share,
+    case
+        when metric_id = 'M21' and slice_code = 'all'
+            then round(outcome_count * 100000 / nullif(agency.population_served, 0), 4)
+    end as per_100000_residents
+from asked
+inner join warehouse.marts.dim_agency as agency using (agency_id);
+
+-- Sums over strata (call type, six hours of the day) of a group's answers and of all groups': weighed as the stratum.
+create temp macro compared(metric, outcome, yes, known, all_yes, all_known) as {
+    'metric': metric,
+    'outcome': outcome,
+    'yes': sum(yes),
+    'known': sum(known),
+    'compared': sum(known) filter (known > 0 and known < all_known),
+    'weight': sum(all_known) filter (known > 0 and known < all_known),
+    'share': sum(all_known * yes / known) filter (known > 0 and known < all_known),
+    'rest_share': sum(all_known * (all_yes - yes) / (all_known - known)) filter (known > 0 and known < all_known),
+    'variance': sum((1 / known + 1 / (all_known - known)) * all_yes * (all_known - all_yes))
+        filter (known > 0 and known < all_known)
+};
+
+create table met_outcome__equity as
+with by_month as (
+    select
+        agency_id,
+        month_number(month) as month_number,
+        call_type,
+        hour_block,
+        case
+            when grouping(race_ethnicity) = 0 then 'race_ethnicity'
+            when grouping(age_band) = 0 then 'age_band'
+            when grouping(sex_gender) = 0 then 'sex_gender'
+            when grouping(language) = 0 then 'language'
+            else 'housing_status'
+        end as slice_code,
+        coalesce(race_ethnicity, age_band, sex_gender, language, housing_status) as slice_value,
+        count(*) as contacts,
+        sum(met_by_team) as team,
+        count(met_by_team) as team_known,
+        sum(met_by_cit_police) as cit,
+        count(met_by_cit_police) as cit_known,
+        sum(arrested) as arrested,
+        count(arrested) as arrested_known,
+        sum(held) as held,
+        count(held) as held_known,
+        sum(taken_to_ed) as ed,
+        count(taken_to_ed) as ed_known,
+        sum(resolved) as resolved,
+        count(resolved) as resolved_known,
+        sum(any_force) as force,
+        count(any_force) as force_known,
+        sum(handcuffed) as cuffed,
+        count(handcuffed) as cuffed_known
+    from answer
+    where month <> 'unknown'
+    group by grouping sets (
+        (agency_id, month, call_type, hour_block, race_ethnicity),
+        (agency_id, month, call_type, hour_block, age_band),
+        (agency_id, month, call_type, hour_block, sex_gender),
+        (agency_id, month, call_type, hour_block, language),
+        (agency_id, month, call_type, hour_block, housing_status)
+    )
+),
+
+cohort as (
+    select distinct
+        agency_id,
+        month,
+        month_number(month) as month_number
+    from answer
+    where month <> 'unknown'
+),
+
+-- Each month reads the twelve months to it.
+cell as materialized (
+    select
+        cohort.agency_id,
+        cohort.month,
+        call_type,
+        hour_block,
+        slice_code,
+        slice_value,
+        coalesce(sum(columns(by_month.* exclude (
+            agency_id, month_number, call_type, hour_block, slice_code, slice_value
+        )))::double, 0)
+    from by_month
+    inner join cohort
+        on
+            by_month.agency_id = cohort.agency_id
+            and by_month.month_number between cohort.month_number - 11 and cohort.month_number
+    where is_told(slice_value)
+    group by all
+),
+
+stratum as (
+    select
+        agency_id,
+        month,
+        call_type,
+        hour_block,
+        slice_code,
+        sum(columns(cell.* exclude (agency_id, month, call_type, hour_block, slice_code, slice_value)))
+    from cell
+    group by all
+),
+
+summed as (
+    select
+        agency_id,
+        month,
+        slice_code,
+        slice_value,
+        sum(cell.contacts)::bigint as considered_count,
+        unnest([
+            compared('EQ1', 'met_by_team', cell.team, cell.team_known, stratum.team, stratum.team_known),
+            compared('EQ1', 'met_by_cit_police', cell.cit, cell.cit_known, stratum.cit, stratum.cit_known),
+            compared('EQ2', 'arrested', cell.arrested, cell.arrested_known, stratum.arrested, stratum.arrested_known),
+            compared('EQ2', 'involuntary_hold', cell.held, cell.held_known, stratum.held, stratum.held_known),
+            compared('EQ2', 'taken_to_ed', cell.ed, cell.ed_known, stratum.ed, stratum.ed_known),
+            compared('EQ2', 'resolved_in_community', cell.resolved, cell.resolved_known, stratum.resolved, stratum.resolved_known),
+            compared('EQ3', 'any_force', cell.force, cell.force_known, stratum.force, stratum.force_known),
+            compared('EQ4', 'handcuffed', cell.cuffed, cell.cuffed_known, stratum.cuffed, stratum.cuffed_known)
+        ], recursive := true)
+    from cell
+    inner join stratum using (agency_id, month, call_type, hour_block, slice_code)
+    group by agency_id, month, slice_code, slice_value
+)
+
+select
+    agency_id,
+    month,
+    metric as metric_id,
+    outcome as outcome_code,
+    slice_code,
+    slice_value,
+    considered_count,
+    known::bigint as denominator_count,
+    considered_count - denominator_count as unknown_count,
+    yes::bigint as outcome_count,
+    coalesce(compared, 0)::bigint as compared_count,
+    case when known > 0 then round(yes / known, 6) end as crude_share,
+    case when known > 0 then round(compared_count / known, 6) end as compared_share,
+    round(share / weight, 6) as standardized_share,
+    round(rest_share / weight, 6) as rest_standardized_share,
+    round((share - rest_share) / weight, 6) as share_gap,
+    round(sqrt(variance) / weight, 6) as share_gap_standard_error
+from summed;
