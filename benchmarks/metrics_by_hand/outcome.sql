@@ -452,3 +452,418 @@ select
     round((share - rest_share) / weight, 6) as share_gap,
     round(sqrt(variance) / weight, 6) as share_gap_standard_error
 from summed;
+
+-- Every contact, with its person where one is known. Who was victim, caller, witness or family is no repeat.
+create temp table met as
+select
+    contact.agency_id,
+    contact.month,
+    contact.contact_id,
+    event.person_key,
+    event.started_at,
+    coalesce(event.incident_id, contact.contact_id) as encounter_id,
+    coalesce(contact.person_role_code in ('caller', 'victim', 'witness', 'family'), false) as is_other_role,
+    age_band(contact.age_band_code, contact.age_years) in ('0-11', '12-17') as is_minor
+from warehouse.marts.fct_contact as contact
+left join (
+    select
+        record_id,
+        person_key,
+        started_at,
+        incident_id
+    from warehouse.marts.fct_person_event
+    where event_kind_code = 'contact'
+) as event on contact.contact_id = event.record_id;
+
+create temp table booking as
+select
+    booking.agency_id,
+    booking.month,
+    event.person_key,
+    event.started_at,
+    coalesce(event.ended_at, timestamptz '9999-01-01 00:00:00+00') as ended_at,
+    age_band(booking.age_band_code, booking.age_years) in ('0-11', '12-17') as is_minor
+from warehouse.marts.fct_jail_booking as booking
+left join (
+    select
+        record_id,
+        person_key,
+        started_at,
+        ended_at
+    from warehouse.marts.fct_person_event
+    where event_kind_code = 'booking'
+) as event on booking.jail_booking_id = event.record_id;
+
+create table met_outcome__repeat_contact as
+with encounter as materialized (
+    select
+        *,
+        row_number() over person > 1 as is_later,
+        lead(started_at) over person as next_at
+    from (
+        select distinct on (person_key, encounter_id)
+            person_key,
+            agency_id,
+            contact_id,
+            started_at
+        from met
+        where person_key is not null and not is_other_role
+        order by started_at, contact_id
+    )
+    window person as (partition by person_key order by started_at, contact_id)
+),
+
+jail as (
+    select
+        person_key,
+        min(started_at) as started_at,
+        max(ended_at) as ended_at
+    from (
+        select
+            *,
+            sum(is_new) over (partition by person_key order by started_at, ended_at rows unbounded preceding) as stay
+        from (
+            select
+                *,
+                coalesce(started_at > max(ended_at) over (
+                    partition by person_key order by started_at, ended_at
+                    rows between unbounded preceding and 1 preceding
+                ), true)::int as is_new
+            from booking
+            where person_key is not null
+        )
+    )
+    group by person_key, stay
+),
+
+followed as materialized (
+    select
+        encounter.*,
+        last_known.last_at,
+        died.died_at
+    from encounter
+    inner join (select agency_id, max(started_at) as last_at from met group by agency_id) as last_known
+        using (agency_id)
+    left join (
+        select
+            record.person_key,
+            min(death.death_date::timestamptz) as died_at
+        from warehouse.staging.stg_death as death
+        inner join warehouse.marts.bridge_person_record as record on death.death_id = record.record_id
+        where record.entity = 'death' and record.role_code = 'subject' and record.person_key is not null
+        group by record.person_key
+    ) as died using (person_key)
+),
+
+jailed as (
+    select
+        followed.contact_id,
+        sum(overlap(jail.started_at, jail.ended_at, followed.started_at, followed.next_at)) as to_next,
+        sum(overlap(jail.started_at, jail.ended_at, followed.started_at, followed.last_at)) as to_last,
+        sum(overlap(jail.started_at, jail.ended_at, followed.started_at, followed.died_at)) as to_died
+    from followed
+    inner join jail
+        on
+            followed.person_key = jail.person_key
+            and followed.started_at < jail.ended_at
+    group by followed.contact_id
+),
+
+at_liberty as (
+    select
+        contact_id,
+        is_later,
+        epoch_us(next_at) // 1000000 - epoch_us(started_at) // 1000000 - coalesce(to_next, 0) as next_seconds,
+        epoch_us(last_at) // 1000000 - epoch_us(started_at) // 1000000 - coalesce(to_last, 0) as last_seconds,
+        epoch_us(died_at) // 1000000 - epoch_us(started_at) // 1000000 - coalesce(to_died, 0) as died_seconds
+    from followed
+    left join jailed using (contact_id)
+),
+
+classed as (
+    select
+        met.agency_id,
+        met.month,
+        window_days,
+        case
+            when met.is_other_role then 'other_role'
+            when met.person_key is null then 'not_linked'
+            when at_liberty.contact_id is null then 'same_call'
+            when
+                died_seconds < least(last_seconds, window_days * 86400) and coalesce(next_seconds > died_seconds, true)
+                then 'died'
+            when last_seconds < window_days * 86400 then 'censored'
+            when next_seconds <= window_days * 86400 then 'repeat'
+            else 'none'
+        end as class,
+        is_later,
+        least(last_seconds, next_seconds, died_seconds, window_days * 86400) as at_risk_seconds,
+        next_seconds <= least(last_seconds, window_days * 86400) as is_seen_again
+    from met
+    cross join (values (30), (90), (365)) as windows (window_days)
+    left join at_liberty using (contact_id)
+),
+
+summed as (
+    select
+        agency_id,
+        month,
+        window_days,
+        class,
+        is_later,
+        count(*) as contacts,
+        count(*) filter (is_seen_again) as seen_again,
+        sum(at_risk_seconds) as at_risk_seconds
+    from classed
+    group by all
+),
+
+versions as (
+    select
+        * exclude (class, is_later),
+        version_code,
+        case when version_code = 'first_index' and is_later then 'not_first' else class end as class
+    from summed
+    cross join (values ('all_contacts'), ('first_index')) as versions (version_code)
+)
+
+select
+    agency_id,
+    month,
+    version_code,
+    window_days,
+    sum(contacts)::bigint as considered_count,
+    coalesce(sum(contacts) filter (class = 'other_role'), 0)::bigint as other_role_count,
+    coalesce(sum(contacts) filter (class = 'not_linked'), 0)::bigint as not_linked_count,
+    coalesce(sum(contacts) filter (class = 'same_call'), 0)::bigint as same_call_count,
+    coalesce(sum(contacts) filter (class = 'not_first'), 0)::bigint as not_first_count,
+    coalesce(sum(contacts) filter (class = 'censored'), 0)::bigint as censored_count,
+    coalesce(sum(contacts) filter (class = 'died'), 0)::bigint as died_count,
+    coalesce(sum(contacts) filter (class in ('repeat', 'none')), 0)::bigint as denominator_count,
+    coalesce(sum(contacts) filter (class = 'repeat'), 0)::bigint as repeat_count,
+    coalesce(sum(seen_again) filter (class in ('censored', 'died', 'repeat', 'none')), 0)::bigint as seen_again_count,
+    round(coalesce(sum(at_risk_seconds) filter (class in ('censored', 'died', 'repeat', 'none')), 0) / 86400, 2)
+        as at_liberty_days,
+    case when denominator_count > 0 then round(repeat_count / denominator_count, 6) end as repeat_share,
+    case when at_liberty_days > 0 then round(seen_again_count * 100 / at_liberty_days, 6) end
+        as seen_again_per_100_days
+from versions
+group by agency_id, month, version_code, window_days;
+
+create table met_outcome__familiar_faces as
+with by_month as (
+    select
+        'M38' as metric_id,
+        agency_id,
+        month_number(month) as month_number,
+        person_key,
+        count(*) as events,
+        count(*) filter (not is_other_role and not is_minor) as own
+    from met
+    where month <> 'unknown'
+    group by all
+    union all
+    select
+        'M37',
+        agency_id,
+        month_number(month),
+        person_key,
+        count(*),
+        count(*) filter (not is_minor)
+    from booking
+    where month <> 'unknown'
+    group by all
+),
+
+cohort as (
+    select distinct
+        'M38' as metric_id,
+        agency_id,
+        month,
+        month_number(month) as month_number
+    from met
+    where month <> 'unknown'
+    union all
+    select distinct
+        'M37',
+        agency_id,
+        month,
+        month_number(month)
+    from booking
+    where month <> 'unknown'
+),
+
+-- A person is new in the twelve months from the month of an event to eleven months on, less those that already count.
+person as materialized (
+    select
+        *,
+        greatest(month_number, lag(month_number) over person + 12) as new_from,
+        sum(own) over (partition by metric_id, agency_id, person_key) as all_own
+    from by_month
+    where person_key is not null and own > 0
+    window person as (partition by metric_id, agency_id, person_key order by month_number)
+),
+
+rolled as (
+    select
+        cohort.metric_id,
+        cohort.agency_id,
+        cohort.month,
+        sum(events) as considered,
+        sum(events - own) as left_out,
+        sum(not_linked) as not_linked
+    from cohort
+    inner join (
+        select
+            metric_id,
+            agency_id,
+            month_number,
+            sum(events) as events,
+            sum(own) as own,
+            coalesce(sum(own) filter (person_key is null), 0) as not_linked
+        from by_month
+        group by all
+    ) as total
+        on
+            cohort.metric_id = total.metric_id
+            and cohort.agency_id = total.agency_id
+            and total.month_number between cohort.month_number - 11 and cohort.month_number
+    group by all
+),
+
+persons as (
+    select
+        cohort.metric_id,
+        cohort.agency_id,
+        cohort.month,
+        sum(new.persons) as persons
+    from cohort
+    inner join (
+        select
+            metric_id,
+            agency_id,
+            month_number,
+            new_from,
+            count(*) as persons
+        from person
+        group by all
+    ) as new
+        on
+            cohort.metric_id = new.metric_id
+            and cohort.agency_id = new.agency_id
+            and cohort.month_number between new.new_from and new.month_number + 11
+    group by all
+),
+
+familiar as (
+    select
+        metric_id,
+        agency_id,
+        month,
+        least_events,
+        count(*) as persons,
+        sum(own) as events
+    from (
+        select
+            cohort.metric_id,
+            cohort.agency_id,
+            cohort.month,
+            person.person_key,
+            sum(person.own) as own
+        from cohort
+        inner join person
+            on
+                cohort.metric_id = person.metric_id
+                and cohort.agency_id = person.agency_id
+                and person.month_number between cohort.month_number - 11 and cohort.month_number
+        where person.all_own >= 4
+        group by all
+    )
+    inner join (values (4), (10)) as thresholds (least_events) on own >= least_events
+    group by all
+)
+
+select
+    metric_id,
+    agency_id,
+    month,
+    least_events,
+    considered::bigint as considered_count,
+    left_out::bigint as left_out_count,
+    not_linked::bigint as not_linked_count,
+    considered_count - left_out_count - not_linked_count as denominator_count,
+    coalesce(persons.persons, 0)::bigint as person_count,
+    coalesce(familiar.persons, 0)::bigint as familiar_person_count,
+    coalesce(familiar.events, 0)::bigint as familiar_event_count,
+    case when denominator_count > 0 then round(familiar_event_count / denominator_count, 6) end
+        as familiar_event_share
+from rolled
+inner join (values ('M37', 4), ('M38', 4), ('M38', 10)) as thresholds (metric_id, least_events) using (metric_id)
+left join persons using (metric_id, agency_id, month)
+left join familiar using (metric_id, agency_id, month, least_events);
+
+create table met_outcome__share_not_arrested as
+select
+    agency_id,
+    month,
+    count(*) as considered_count,
+    count(*) filter (enforcement_code in ('booked', 'arrested_unspecified')) as arrested_count,
+    count(*) filter (enforcement_code = 'cited') as cited_count,
+    count(*) filter (enforcement_code in ('cited', 'none')) as not_arrested_count,
+    arrested_count + not_arrested_count as denominator_count,
+    considered_count - denominator_count as unknown_count,
+    case when denominator_count > 0 then round(not_arrested_count / denominator_count, 6) end as share_not_arrested
+from warehouse.marts.fct_contact
+group by agency_id, month;
+
+-- A contact counts once for each disposition that it has, however often the form says it.
+create table met_outcome__disposition_mix as
+with had as (
+    select
+        agency_id,
+        month,
+        'primary' as basis_code,
+        primary_disposition_code as disposition_code,
+        count(*) as contacts
+    from warehouse.marts.fct_contact
+    group by all
+    union all
+    select
+        agency_id,
+        month,
+        'any',
+        disposition_code,
+        count(distinct contact_id)
+    from warehouse.marts.bridge_contact_disposition
+    group by all
+),
+
+total as (
+    select
+        agency_id,
+        month,
+        count(*) as considered_count,
+        unnest(['primary', 'any']) as basis_code,
+        unnest([
+            count(*) filter (primary_category_code <> 'not_known'), count(*) filter (known_disposition_count > 0)
+        ]) as denominator_count
+    from warehouse.marts.fct_contact
+    group by agency_id, month
+)
+
+select
+    total.*,
+    considered_count - denominator_count as unknown_count,
+    disposition.disposition_code,
+    disposition.category_code,
+    coalesce(had.contacts, 0) as contact_count,
+    case when denominator_count > 0 then round(contact_count / denominator_count, 6) end as contact_share
+from total
+cross join (
+    select
+        disposition_code,
+        category_code
+    from warehouse.marts.dim_disposition
+    where category_code <> 'not_known'
+) as disposition
+left join had using (agency_id, month, basis_code, disposition_code);
