@@ -867,3 +867,351 @@ cross join (
     where category_code <> 'not_known'
 ) as disposition
 left join had using (agency_id, month, basis_code, disposition_code);
+
+-- People of referrals, enrollments and deaths.
+create temp table care_person as
+select
+    entity,
+    record_id,
+    care_person_key
+from warehouse.marts.bridge_care_person_record
+where
+    entity in ('referral', 'program_enrollment', 'death')
+    and role_code = 'subject'
+    and care_person_key is not null;
+
+create temp table died as
+select
+    care_person_key,
+    min(death_date) as death_date
+from warehouse.staging.stg_death as death
+inner join care_person on death.death_id = care_person.record_id
+where entity = 'death'
+group by care_person_key;
+
+-- Referrals with what became of them, in days.
+create temp table referral as
+with service as (
+    select
+        referral_id,
+        referred_at,
+        count(*) filter (seconds <= 30 * 86400) as services_30,
+        count(*) filter (seconds <= 90 * 86400) as services_90
+    from (
+        select
+            referral_id,
+            referral.referred_at,
+            epoch_us(service.service_at) // 1000000 - epoch_us(referral.referred_at) // 1000000 as seconds
+        from warehouse.marts.fct_service_linkage as service
+        inner join warehouse.marts.fct_referral as referral using (referral_id)
+        where service.kept = 'yes'
+    )
+    where seconds >= 0
+    group by all
+)
+
+select
+    referral.agency_id,
+    referral.month,
+    referral.referral_id,
+    referral.contact_id,
+    referral.incident_id,
+    referral.referred_at,
+    care_person.care_person_key,
+    case when offered in ('yes', 'no') then offered else 'unknown' end as offered,
+    case when accepted in ('yes', 'no') then accepted else 'unknown' end as accepted,
+    referral_status_code = 'pending' as is_pending,
+    first_kept_at is null and referral_status_code in ('closed_unknown', 'unknown', 'not_recorded', 'kept')
+        as is_unknown,
+    ceil((epoch_us(first_kept_at) // 1000000 - epoch_us(referral.referred_at) // 1000000) / 86400)::int as kept_day,
+    floor((
+        epoch_us(coalesce(as_of_date, max(as_of_date) over (partition by referral.agency_id))::timestamp) // 1000000
+        - epoch_us(referred_local_at) // 1000000
+    ) / 86400)::int as followed_days,
+    ceil((epoch_us(death_date::timestamp) // 1000000 - epoch_us(referred_local_at) // 1000000) / 86400)::int
+        as death_day,
+    coalesce(services_30, 0) >= 2 as is_engaged_30,
+    coalesce(services_90, 0) >= 2 as is_engaged_90
+from warehouse.marts.fct_referral as referral
+left join service on referral.referral_id = service.referral_id
+left join care_person on care_person.entity = 'referral' and referral.referral_id = care_person.record_id
+left join died on care_person.care_person_key = died.care_person_key;
+
+-- Days to the end of the windows that they reach.
+create temp macro window_within(days) as
+    case when days <= 7 then 7 when days <= 14 then 14 when days <= 30 then 30 when days <= 90 then 90 end;
+create temp macro window_reached(days) as
+    case when days >= 90 then 90 when days >= 30 then 30 when days >= 14 then 14 when days >= 7 then 7 else 0 end;
+
+create table met_outcome__referral as
+with by_incident as (
+    select
+        incident_id,
+        min(kept_day) as kept_day,
+        bool_or(is_unknown) as is_unknown,
+        bool_or(offered = 'yes') as is_offered
+    from referral
+    where referred_at is not null and contact_id is null and incident_id is not null
+    group by incident_id
+),
+
+by_contact as (
+    select
+        contact_id,
+        min(kept_day) as kept_day,
+        bool_or(is_unknown) as is_unknown,
+        bool_or(offered = 'yes') as is_offered
+    from referral
+    where referred_at is not null and contact_id is not null
+    group by contact_id
+),
+
+contact as (
+    select
+        contact.agency_id,
+        contact.month,
+        by_incident.incident_id is not null or by_contact.contact_id is not null as is_named,
+        coalesce(by_incident.is_offered, false) or coalesce(by_contact.is_offered, false) as is_offered,
+        coalesce(by_incident.is_unknown, false) or coalesce(by_contact.is_unknown, false) as is_unknown,
+        window_within(least(by_incident.kept_day, by_contact.kept_day)) as kept,
+        window_reached((
+            epoch_us((select max(as_of_date) from warehouse.marts.fct_referral)::timestamp) // 1000000
+            - epoch_us(coalesce(contact.occurred_local_at, contact.reported_local_at)) // 1000000
+        ) // 86400) as followed,
+        count(*) as n
+    from warehouse.marts.fct_contact as contact
+    left join by_incident on contact.linked_incident_id = by_incident.incident_id
+    left join by_contact on contact.contact_id = by_contact.contact_id
+    group by all
+),
+
+alike as (
+    select
+        agency_id,
+        month,
+        offered,
+        accepted,
+        is_unknown,
+        is_pending,
+        is_engaged_30,
+        is_engaged_90,
+        kept_day is null as is_not_kept,
+        window_within(kept_day) as kept,
+        window_reached(followed_days) as followed,
+        count(*) as n
+    from referral
+    where referred_at is not null
+    group by all
+),
+
+-- The answer: 1, 0, or 2 where it is not known.
+asked as (
+    select
+        agency_id,
+        month,
+        metric_id,
+        basis_code,
+        outcome_code,
+        window_days,
+        n,
+        case basis_code when 'offered' then offered else accepted end as in_basis,
+        followed >= window_days as is_followed,
+        case outcome_code
+            when 'accepted' then case accepted when 'yes' then 1 when 'no' then 0 else 2 end
+            when 'declined' then case accepted when 'yes' then 0 when 'no' then 1 else 2 end
+            when 'linked' then case when kept <= window_days then 1 when is_unknown then 2 else 0 end
+            when 'engaged' then case
+                when if(window_days = 30, is_engaged_30, is_engaged_90) then 1 when is_unknown then 2 else 0
+            end
+            else (is_unknown or (is_not_kept and is_pending))::int
+        end as answer
+    from alike
+    cross join (
+        values
+        ('M31', 'offered', 'accepted', 0),
+        ('M31', 'offered', 'declined', 0),
+        ('M32', 'offered', 'linked', 7),
+        ('M32', 'offered', 'linked', 14),
+        ('M32', 'offered', 'linked', 30),
+        ('M32', 'offered', 'linked', 90),
+        ('M32', 'accepted', 'linked', 7),
+        ('M32', 'accepted', 'linked', 14),
+        ('M32', 'accepted', 'linked', 30),
+        ('M32', 'accepted', 'linked', 90),
+        ('M34', 'accepted', 'engaged', 30),
+        ('M34', 'accepted', 'engaged', 90),
+        ('M35', 'accepted', 'outcome_unknown', 30)
+    ) as results (metric_id, basis_code, outcome_code, window_days)
+    union all
+    select
+        agency_id,
+        month,
+        metric_id,
+        'contact',
+        outcome_code,
+        window_days,
+        n,
+        'yes',
+        followed >= window_days,
+        case
+            when outcome_code = 'offered' then is_offered::int
+            when kept <= window_days then 1
+            when is_unknown then 2
+            else 0
+        end
+    from contact
+    cross join (
+        values
+        ('M31b', 'offered', 0), ('M32b', 'linked', 7), ('M32b', 'linked', 14), ('M32b', 'linked', 30),
+        ('M32b', 'linked', 90)
+    ) as results (metric_id, outcome_code, window_days)
+    where agency_id in (select agency_id from contact where is_named)
+)
+
+select
+    agency_id,
+    month,
+    metric_id,
+    basis_code,
+    outcome_code,
+    window_days,
+    sum(n)::bigint as considered_count,
+    coalesce(sum(n) filter (in_basis = 'no'), 0)::bigint as not_in_basis_count,
+    coalesce(sum(n) filter (in_basis = 'unknown'), 0)::bigint as basis_unknown_count,
+    coalesce(sum(n) filter (in_basis = 'yes' and not is_followed), 0)::bigint as censored_count,
+    coalesce(sum(n) filter (in_basis = 'yes' and is_followed and answer = 2), 0)::bigint as unknown_count,
+    coalesce(sum(n) filter (in_basis = 'yes' and is_followed and answer < 2), 0)::bigint as denominator_count,
+    coalesce(sum(n) filter (in_basis = 'yes' and is_followed and answer = 1), 0)::bigint as outcome_count,
+    case when denominator_count > 0 then round(outcome_count / denominator_count, 6) end as outcome_share,
+    case
+        when denominator_count + unknown_count > 0 then round(outcome_count / (denominator_count + unknown_count), 6)
+    end as lowest_share
+from asked
+group by all;
+
+-- The first service is the event, death before it competes, and who is still waiting is censored: twelve months.
+create table met_outcome__time_to_service as
+with cohort as (
+    select distinct
+        agency_id,
+        month,
+        month_number(month) as month_number
+    from referral
+    where month <> 'unknown'
+),
+
+ended as (
+    select
+        agency_id,
+        month_number(month) as month_number,
+        kept_day <= coalesce(death_day, kept_day) as is_kept,
+        death_day <= followed_days as is_dead,
+        case
+            when is_unknown then 'unknown'
+            when is_kept then 'kept'
+            when is_dead then 'died'
+            when followed_days >= 0 then 'censored'
+            else 'unknown'
+        end as end_code,
+        greatest(case when is_kept then kept_day when is_dead then death_day else followed_days end, 0) as day,
+        count(*) as n
+    from referral
+    where referred_at is not null and accepted = 'yes' and month <> 'unknown'
+    group by all
+),
+
+by_day as materialized (
+    select
+        cohort.agency_id,
+        cohort.month,
+        case when end_code <> 'unknown' then day end as day,
+        sum(n) as leaving,
+        coalesce(sum(n) filter (end_code = 'kept'), 0) as kept,
+        coalesce(sum(n) filter (end_code = 'died'), 0) as died
+    from ended
+    inner join cohort
+        on
+            ended.agency_id = cohort.agency_id
+            and ended.month_number between cohort.month_number - 11 and cohort.month_number
+    group by all
+),
+
+at_risk as (
+    select
+        *,
+        sum(leaving) over (
+            partition by agency_id, month order by day desc rows unbounded preceding
+        )::double as at_risk
+    from by_day
+    where day is not null
+),
+
+-- Kaplan-Meier, by the sum of logarithms: all served makes it zero.
+curve as (
+    select
+        *,
+        case
+            when bool_or(kept = at_risk) over so_far then 0
+            else exp(sum(ln(1 - if(kept < at_risk, kept, 0) / at_risk)) over so_far)
+        end as waiting,
+        exp(coalesce(sum(ln(1 - if(kept + died < at_risk, kept + died, 0) / at_risk)) over before, 0)) as event_free
+    from at_risk
+    window
+        so_far as (partition by agency_id, month order by day rows unbounded preceding),
+        before as (partition by agency_id, month order by day rows between unbounded preceding and 1 preceding)
+),
+
+-- Aalen-Johansen: of those still without any event, the share served that day.
+incidence as (
+    select
+        agency_id,
+        month,
+        min(day) filter (waiting <= 0.5 + 1e-9) as median_days,
+        map([7, 14, 30, 90], [
+            min(waiting) filter (day <= 7), min(waiting) filter (day <= 14), min(waiting) filter (day <= 30),
+            min(waiting) filter (day <= 90)
+        ]) as waiting,
+        map([7, 14, 30, 90], [
+            sum(event_free * kept / at_risk) filter (day <= 7), sum(event_free * kept / at_risk) filter (day <= 14),
+            sum(event_free * kept / at_risk) filter (day <= 30), sum(event_free * kept / at_risk) filter (day <= 90)
+        ]) as served
+    from curve
+    group by agency_id, month
+),
+
+total as (
+    select
+        agency_id,
+        month,
+        sum(leaving)::bigint as considered_count,
+        coalesce(sum(leaving) filter (day is null), 0)::bigint as unknown_count,
+        considered_count - unknown_count as denominator_count,
+        sum(kept)::bigint as kept_count,
+        sum(died)::bigint as died_count,
+        denominator_count - kept_count - died_count as censored_count,
+        max(day) as longest_day
+    from by_day
+    group by agency_id, month
+)
+
+select
+    cohort.agency_id,
+    cohort.month,
+    days_after,
+    coalesce(considered_count, 0) as considered_count,
+    coalesce(unknown_count, 0) as unknown_count,
+    coalesce(denominator_count, 0) as denominator_count,
+    coalesce(kept_count, 0) as kept_count,
+    coalesce(died_count, 0) as died_count,
+    coalesce(censored_count, 0) as censored_count,
+    case
+        when longest_day >= days_after or waiting[days_after] = 0
+            then round(coalesce(1 - waiting[days_after], 0), 6)
+    end as served_kaplan_meier_share,
+    case when longest_day >= days_after or waiting[days_after] = 0 then round(coalesce(served[days_after], 0), 6) end
+        as served_competing_share,
+    median_days
+from cohort
+cross join (values (7), (14), (30), (90)) as days (days_after)
+left join total using (agency_id, month)
+left join incidence using (agency_id, month);
