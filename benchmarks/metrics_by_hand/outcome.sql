@@ -1215,3 +1215,315 @@ from cohort
 cross join (values (7), (14), (30), (90)) as days (days_after)
 left join total using (agency_id, month)
 left join incidence using (agency_id, month);
+
+-- Events before and after enrollment, next to people who were referred to the agency and never enrolled there.
+create table met_outcome__before_after as
+with enrolled as materialized (
+    select
+        'enrolled' as group_code,
+        enrollment.agency_id,
+        enrollment.month,
+        enrollment.program_enrollment_id as record_id,
+        enrollment.enrolled_at as index_at,
+        coalesce(enrollment.contact_id, referral.contact_id) as contact_id,
+        referral.incident_id,
+        care_person.care_person_key
+    from warehouse.marts.fct_program_enrollment as enrollment
+    left join referral
+        on
+            enrollment.agency_id = referral.agency_id
+            and enrollment.referral_id = referral.referral_id
+    left join care_person
+        on
+            care_person.entity = 'program_enrollment'
+            and enrollment.program_enrollment_id = care_person.record_id
+),
+
+entered as (
+    from enrolled
+    union all
+    select
+        'referred_not_enrolled',
+        agency_id,
+        month,
+        referral_id,
+        referred_at,
+        contact_id,
+        incident_id,
+        care_person_key
+    from referral
+    anti join enrolled using (agency_id, care_person_key)
+),
+
+-- A person counts once: at the first enrollment, or else the first referral, at the agency.
+entry as materialized (
+    select
+        entered.*,
+        died.death_date::timestamptz as died_at,
+        case
+            when care_person_key is null then 'not_linked'
+            when index_at is null then 'undated'
+            when row_number() over (
+                partition by group_code, agency_id, care_person_key order by index_at, record_id
+            ) > 1 then 'not_first'
+        end as left_out
+    from entered
+    left join died using (care_person_key)
+),
+
+event as materialized (
+    select
+        event.care_person_key,
+        event.event_kind_code,
+        event.agency_id,
+        event.record_id,
+        event.incident_id,
+        event.contact_id,
+        event.started_at,
+        event.ended_at
+    from warehouse.marts.fct_care_event as event
+    semi join entry on event.care_person_key = entry.care_person_key
+    where event.event_kind_code <> 'referral'
+),
+
+encounter as materialized (
+    select
+        care_person_key,
+        event_kind_code,
+        min(agency_id) as agency_id,
+        min(contact_id) as contact_id,
+        min(incident_id) as incident_id,
+        min(started_at) as started_at
+    from event
+    where event_kind_code in ('contact', 'booking', 'ed_visit')
+    group by
+        care_person_key,
+        event_kind_code,
+        coalesce(case when event_kind_code = 'contact' then incident_id end, record_id)
+),
+
+-- A contact starts with its call.
+span as (
+    select
+        contact.agency_id,
+        'contact' as event_kind_code,
+        min(coalesce(received_at, occurred_at, reported_at)) as first_at,
+        max(coalesce(received_at, occurred_at, reported_at)) as last_at
+    from warehouse.marts.fct_contact as contact
+    left join (
+        select
+            incident_id,
+            received_at
+        from warehouse.marts.fct_incident
+        where bh_field_form <> 'no'
+    ) as incident on contact.linked_incident_id = incident.incident_id
+    group by contact.agency_id
+    union all
+    select
+        agency_id,
+        'booking',
+        min(booked_at),
+        max(booked_at)
+    from warehouse.marts.fct_jail_booking
+    group by agency_id
+    union all
+    select
+        agency_id,
+        'ed_visit',
+        min(arrived_at),
+        max(arrived_at)
+    from warehouse.marts.fct_ed_visit
+    group by agency_id
+),
+
+-- Records of a kind are whole while every agency that tells of these people sends them.
+observed as materialized (
+    select
+        sender.agency_id,
+        sender.event_kind_code,
+        max(span.first_at) as first_at,
+        min(span.last_at) as last_at
+    from (
+        select distinct
+            entry.agency_id,
+            encounter.event_kind_code,
+            encounter.agency_id as sender_id
+        from entry
+        inner join encounter using (care_person_key)
+    ) as sender
+    inner join span on sender.sender_id = span.agency_id and sender.event_kind_code = span.event_kind_code
+    group by all
+),
+
+classed as materialized (
+    select
+        entry.* exclude (left_out),
+        observed.event_kind_code,
+        window_days,
+        index_at - to_hours(window_days * 24) as begins_at,
+        index_at + to_hours(window_days * 24) as ends_at,
+        case
+            when died_at < ends_at then 'died'
+            when first_at > begins_at then 'censored_before'
+            when last_at < ends_at then 'censored_after'
+            else 'observed'
+        end as class
+    from entry
+    inner join observed using (agency_id)
+    cross join (values (30), (90), (180), (365)) as windows (window_days)
+    where left_out is null
+),
+
+-- Not at liberty: in jail, held, or in a hospital bed. Stays that touch are one; one without a release lasts.
+stay as (
+    select
+        care_person_key,
+        started_at,
+        case
+            when ended_at >= started_at then ended_at
+            when event_kind_code = 'booking' then timestamptz '9999-01-01 00:00:00+00'
+            else started_at
+        end as ended_at
+    from event
+    where event_kind_code in ('booking', 'hold', 'inpatient_stay')
+),
+
+away as (
+    select
+        care_person_key,
+        min(started_at) as started_at,
+        max(ended_at) as ended_at
+    from (
+        select
+            *,
+            sum(is_new) over (
+                partition by care_person_key order by started_at, ended_at rows unbounded preceding
+            ) as number
+        from (
+            select
+                *,
+                coalesce(started_at > max(ended_at) over (
+                    partition by care_person_key order by started_at, ended_at
+                    rows between unbounded preceding and 1 preceding
+                ), true)::int as is_new
+            from stay
+        )
+    )
+    group by care_person_key, number
+),
+
+counted as (
+    select
+        agency_id,
+        month,
+        group_code,
+        event_kind_code,
+        window_days,
+        class,
+        count(*) as n
+    from classed
+    group by all
+    union all
+    select
+        agency_id,
+        month,
+        group_code,
+        event_kind_code,
+        window_days,
+        left_out,
+        count(*) as n
+    from entry
+    inner join observed using (agency_id)
+    cross join (values (30), (90), (180), (365)) as windows (window_days)
+    where left_out is not null
+    group by all
+),
+
+placed as (
+    select
+        classed.agency_id,
+        classed.month,
+        classed.group_code,
+        classed.event_kind_code,
+        window_days,
+        count(*) filter (started_at <= index_at) as before_events,
+        count(*) filter (started_at > index_at) as after_events,
+        count(*) filter (started_at <= index_at and (
+            encounter.contact_id = classed.contact_id or encounter.incident_id = classed.incident_id
+        )) as leading_events
+    from classed
+    inner join encounter
+        on
+            classed.care_person_key = encounter.care_person_key
+            and classed.event_kind_code = encounter.event_kind_code
+            and encounter.started_at between classed.begins_at and classed.ends_at
+    where class = 'observed'
+    group by all
+),
+
+absent as (
+    select
+        classed.agency_id,
+        classed.month,
+        classed.group_code,
+        classed.event_kind_code,
+        window_days,
+        sum(overlap(away.started_at, away.ended_at, begins_at, index_at)) / 86400 as before_days,
+        sum(overlap(away.started_at, away.ended_at, index_at, ends_at)) / 86400 as after_days
+    from classed
+    inner join away
+        on
+            classed.care_person_key = away.care_person_key
+            and classed.begins_at < away.ended_at
+            and classed.ends_at > away.started_at
+    where class = 'observed'
+    group by all
+),
+
+summed as (
+    select
+        agency_id,
+        month,
+        group_code,
+        event_kind_code,
+        window_days,
+        coalesce(sum(n), 0)::bigint as considered_count,
+        coalesce(sum(n) filter (class = 'not_linked'), 0)::bigint as not_linked_count,
+        coalesce(sum(n) filter (class = 'undated'), 0)::bigint as undated_count,
+        coalesce(sum(n) filter (class = 'not_first'), 0)::bigint as not_first_count,
+        coalesce(sum(n) filter (class = 'died'), 0)::bigint as died_count,
+        coalesce(sum(n) filter (class = 'censored_before'), 0)::bigint as censored_before_count,
+        coalesce(sum(n) filter (class = 'censored_after'), 0)::bigint as censored_after_count,
+        coalesce(sum(n) filter (class = 'observed'), 0)::bigint as denominator_count
+    from (select distinct agency_id, month from entry)
+    inner join observed using (agency_id)
+    cross join (values ('enrolled'), ('referred_not_enrolled')) as groups (group_code)
+    cross join (values (30), (90), (180), (365)) as windows (window_days)
+    left join counted using (agency_id, month, group_code, event_kind_code, window_days)
+    group by all
+),
+
+-- Before and after is told of both groups or of none.
+compared as (
+    select
+        *,
+        min(denominator_count) over (partition by agency_id, month, event_kind_code, window_days) > 0 as is_compared
+    from summed
+)
+
+select
+    compared.* exclude (is_compared),
+    case when is_compared then coalesce(leading_events, 0) end as leading_events,
+    case when is_compared then coalesce(before_events, 0) end as before_events,
+    case when is_compared then coalesce(after_events, 0) end as after_events,
+    case when is_compared then round(denominator_count * window_days - coalesce(before_days, 0), 2) end
+        as before_at_liberty_days,
+    case when is_compared then round(denominator_count * window_days - coalesce(after_days, 0), 2) end
+        as after_at_liberty_days,
+    case when before_at_liberty_days > 0 then round(coalesce(before_events, 0) * 100 / before_at_liberty_days, 6) end
+        as before_events_per_100_days,
+    case when after_at_liberty_days > 0 then round(coalesce(after_events, 0) * 100 / after_at_liberty_days, 6) end
+        as after_events_per_100_days
+from compared
+left join placed using (agency_id, month, group_code, event_kind_code, window_days)
+left join absent using (agency_id, month, group_code, event_kind_code, window_days);
