@@ -1,4 +1,4 @@
--- Makes the nine tables of outcome: contact outcomes, equity, disposition mix, arrests, repeats, referrals, enrollments.
+-- Makes the nine tables of outcome: contact outcomes, equity, dispositions, arrests, repeats, referrals, enrollments.
 
 -- Macros: a month as a number; whether a code says nothing.
 create temp macro month_number(month) as substr(month, 1, 4)::int * 12 + substr(month, 6, 2)::int;
@@ -424,7 +424,10 @@ summed as (
             compared('EQ2', 'arrested', cell.arrested, cell.arrested_known, stratum.arrested, stratum.arrested_known),
             compared('EQ2', 'involuntary_hold', cell.held, cell.held_known, stratum.held, stratum.held_known),
             compared('EQ2', 'taken_to_ed', cell.ed, cell.ed_known, stratum.ed, stratum.ed_known),
-            compared('EQ2', 'resolved_in_community', cell.resolved, cell.resolved_known, stratum.resolved, stratum.resolved_known),
+            compared(
+                'EQ2', 'resolved_in_community', cell.resolved, cell.resolved_known, stratum.resolved,
+                stratum.resolved_known
+            ),
             compared('EQ3', 'any_force', cell.force, cell.force_known, stratum.force, stratum.force_known),
             compared('EQ4', 'handcuffed', cell.cuffed, cell.cuffed_known, stratum.cuffed, stratum.cuffed_known)
         ], recursive := true)
