@@ -1,0 +1,263 @@
+-- Makes the tables of cost: components, cost per response, repeat responses and programs.
+
+-- Prices: the default, and the lowest and highest of its sources.
+create temp table rate as
+select
+    item_code,
+    price_kind_code as kind,
+    max(price_central_usd) filter (is_default) as central,
+    min(price_low_usd) as low,
+    max(price_high_usd) as high
+from warehouse.marts.dim_cost_parameter
+where price_central_usd is not null and price_kind_code in ('capacity', 'cash')
+group by all
+having bool_or(is_default);
+
+create temp macro usd(amount) as round(amount, 2)::decimal(18, 2);
+create temp macro tally(component, n, known, event, base) as {
+    'component_code': component, 'considered': n, 'known': known, 'event': event, 'base': base::decimal(38, 4)
+};
+
+create table met_cost__component as
+with unit_sum as (
+    select
+        agency_id,
+        month,
+        response_model_code as model,
+        bh_call_type_initial = 'yes' as is_initial,
+        bh_call_type_final = 'yes' as is_final,
+        bh_field_form = 'yes' as is_form,
+        count(*) as n,
+        count(officer_seconds) as officer_known,
+        count(*) filter (officer_seconds > 0) as officer_event,
+        sum(officer_seconds) as officer_base,
+        count(clinician_seconds) as clinician_known,
+        count(*) filter (clinician_seconds > 0) as clinician_event,
+        sum(clinician_seconds) as clinician_base,
+        count(at_destination_at) as wait_n,
+        count(wall_seconds * officer_count) filter (at_destination_at is not null) as wait_known,
+        count(*) filter (at_destination_at is not null and wall_seconds * officer_count > 0) as wait_event,
+        sum(wall_seconds * officer_count) filter (at_destination_at is not null) as wait_base,
+        count(vehicle_miles) as vehicle_known,
+        count(*) filter (vehicle_miles > 0) as vehicle_event,
+        sum(vehicle_miles::decimal(18, 4)) as vehicle_base
+    from warehouse.marts.fct_unit_response
+    where response_scope_code = 'unit'
+    group by all
+),
+
+call_month as (
+    select distinct agency_id, month
+    from warehouse.marts.fct_incident
+),
+
+by_method as (
+    select
+        unit_sum.*,
+        method.identification_method_code
+    from unit_sum
+    cross join (
+        values ('not_applicable'), ('call_type_initial'), ('call_type_final'), ('field_form')
+    ) as method (identification_method_code)
+    where
+        case identification_method_code
+            when 'not_applicable' then true
+            when 'field_form' then is_form
+            when 'call_type_initial' then is_initial and (agency_id, month) in (from call_month)
+            else is_final and (agency_id, month) in (from call_month)
+        end
+),
+
+quantity as (
+    select
+        agency_id,
+        month,
+        identification_method_code,
+        if(grouping(model) = 1, 'all', 'response_model') as slice_code,
+        if(grouping(model) = 1, 'all', model) as slice_value,
+        unnest([
+            tally('officer_time', sum(n), sum(officer_known), sum(officer_event), sum(officer_base)),
+            tally('clinician_time', sum(n), sum(clinician_known), sum(clinician_event), sum(clinician_base)),
+            tally('handover_wait', sum(wait_n), sum(wait_known), sum(wait_event), sum(wait_base)),
+            tally('vehicle', sum(n), sum(vehicle_known), sum(vehicle_event), sum(vehicle_base))
+        ], recursive := true)
+    from by_method
+    group by grouping sets (
+        (agency_id, month, identification_method_code), (agency_id, month, identification_method_code, model)
+    )
+    union all
+    select
+        agency_id,
+        month,
+        'field_form',
+        if(grouping(response_model_code) = 1, 'all', 'response_model'),
+        if(grouping(response_model_code) = 1, 'all', response_model_code),
+        unnest([
+            tally('booking', count(*), count(booked), sum(booked), sum(booked)),
+            tally('ed_arrival', count(*), count(ed), sum(ed), sum(ed)),
+            tally('force', count(*), count(force), sum(force), sum(force)),
+            tally('injury', count(*), count(injury), sum(injury), sum(injury)),
+            tally(
+                'report_writing', count(*), count(report_minutes), count(*) filter (report_minutes > 0),
+                sum(report_minutes)
+            )
+        ], recursive := true)
+    from (
+        select
+            agency_id,
+            month,
+            response_model_code,
+            report_minutes,
+            case enforcement_code when 'booked' then 1 when 'cited' then 0 when 'none' then 0 end as booked,
+            case
+                when destination_code in ('ed', 'psychiatric_ed') then 1
+                when destination_code not in (
+                    'hospital', 'not_recorded', 'withheld', 'other', 'unknown', 'refused', 'not_applicable'
+                ) then 0
+            end as ed,
+            case force_used when 'yes' then 1 when 'no' then 0 end as force,
+            case injury when 'yes' then 1 when 'no' then 0 end as injury
+        from warehouse.marts.fct_contact
+    )
+    group by grouping sets ((agency_id, month), (agency_id, month, response_model_code))
+    union all
+    -- Of a month without a row: zero trips and hours of overtime, where the agency sends them at all.
+    select
+        agency_id,
+        month,
+        'not_applicable',
+        'all',
+        'all',
+        'ambulance_trip',
+        coalesce(n, 0),
+        coalesce(known, 0),
+        event,
+        event
+    from warehouse.staging.stg_agency_month as month
+    left join (
+        select
+            agency_id,
+            month,
+            count(*) as n,
+            count(*) filter (transport_mode_code not in (
+                'not_recorded', 'withheld', 'other', 'unknown', 'refused', 'not_applicable'
+            )) as known,
+            count(*) filter (transport_mode_code = 'ems') as event
+        from warehouse.marts.fct_transport
+        group by all
+    ) as trip using (agency_id, month)
+    where agency_id in (select agency_id from warehouse.marts.fct_transport)
+    union all
+    select
+        agency_id,
+        month,
+        'not_applicable',
+        'all',
+        'all',
+        'overtime',
+        coalesce(n, 0),
+        coalesce(known, 0),
+        event,
+        base
+    from warehouse.staging.stg_agency_month as month
+    left join (
+        select
+            agency_id,
+            month,
+            count(*) as n,
+            count(overtime_hours) as known,
+            count(*) filter (overtime_hours > 0) as event,
+            sum(overtime_hours::decimal(18, 4)) as base
+        from warehouse.marts.fct_shift
+        group by all
+    ) as shift using (agency_id, month)
+    where agency_id in (select agency_id from warehouse.marts.fct_shift)
+    union all
+    select
+        agency_id,
+        month,
+        'not_applicable',
+        'all',
+        'all',
+        'jail_day',
+        count(*),
+        count(stay_seconds),
+        count(*) filter (stay_seconds > 0),
+        sum(stay_seconds)
+    from warehouse.marts.fct_jail_booking
+    group by agency_id, month
+    union all
+    select
+        agency_id,
+        month,
+        'not_applicable',
+        'all',
+        'all',
+        'ed_visit',
+        count(*),
+        count(*),
+        count(*),
+        count(*)
+    from warehouse.marts.fct_ed_visit
+    group by agency_id, month
+    union all
+    select
+        agency_id,
+        month,
+        'not_applicable',
+        'all',
+        'all',
+        'inpatient_day',
+        count(*),
+        count(seconds),
+        count(*) filter (seconds > 0),
+        sum(seconds)
+    from (
+        select
+            agency_id,
+            month,
+            case
+                when discharged_at >= admitted_at
+                    then epoch_us(discharged_at) // 1000000 - epoch_us(admitted_at) // 1000000
+            end as seconds
+        from warehouse.marts.fct_inpatient_stay
+    )
+    group by agency_id, month
+)
+
+select
+    quantity.agency_id,
+    month,
+    'M46.' || component.component_code as metric_id,
+    identification_method_code,
+    component.component_code,
+    slice_code,
+    slice_value,
+    if(component.payer_rule_code = 'agency', coalesce(payer.payer_code, 'not_recorded'), component.payer_rule_code)
+        as payer_code,
+    component.is_hidden,
+    component.part_of_code,
+    considered::bigint as considered_count,
+    known::bigint as known_count,
+    considered_count - known_count as unknown_count,
+    coalesce(event, 0)::bigint as event_count,
+    if(known > 0, round(base::double / component.base_per_unit, 4), null) as quantity,
+    component.quantity_unit,
+    capacity.central as capacity_rate_central_usd,
+    capacity.low as capacity_rate_low_usd,
+    capacity.high as capacity_rate_high_usd,
+    cash.central as cash_rate_central_usd,
+    cash.low as cash_rate_low_usd,
+    cash.high as cash_rate_high_usd,
+    if(known > 0, usd(base * capacity.central / component.base_per_unit), null) as capacity_central_usd,
+    if(known > 0, usd(base * capacity.low / component.base_per_unit), null) as capacity_low_usd,
+    if(known > 0, usd(base * capacity.high / component.base_per_unit), null) as capacity_high_usd,
+    if(known > 0, usd(base * cash.central / component.base_per_unit), null) as cash_central_usd,
+    if(known > 0, usd(base * cash.low / component.base_per_unit), null) as cash_low_usd,
+    if(known > 0, usd(base * cash.high / component.base_per_unit), null) as cash_high_usd
+from quantity
+inner join warehouse.reference.cost_component as component using (component_code)
+inner join warehouse.marts.dim_agency as agency on quantity.agency_id = agency.agency_id
+left join warehouse.reference.cost_payer as payer on agency.agency_type_code = payer.agency_type_code
+left join rate as capacity on component.item_code = capacity.item_code and capacity.kind = 'capacity'
+left join rate as cash on component.item_code = cash.item_code and cash.kind = 'cash';
