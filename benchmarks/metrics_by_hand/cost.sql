@@ -261,3 +261,258 @@ inner join warehouse.marts.dim_agency as agency on quantity.agency_id = agency.a
 left join warehouse.reference.cost_payer as payer on agency.agency_type_code = payer.agency_type_code
 left join rate as capacity on component.item_code = capacity.item_code and capacity.kind = 'capacity'
 left join rate as cash on component.item_code = cash.item_code and cash.kind = 'cash';
+
+create table met_cost__cost_per_response as
+with call as (
+    select
+        agency_id,
+        month,
+        bh_call_type_initial = 'yes' as is_initial,
+        bh_call_type_final = 'yes' as is_final,
+        bh_field_form = 'yes' as is_form,
+        exclusion_code,
+        has_unit_response,
+        officer_seconds is not null as is_officer_known,
+        clinician_seconds is not null as is_clinician_known,
+        count(*) as n,
+        count(*) filter (not is_exclusion_known) as exclusion_unknown,
+        coalesce(sum(officer_seconds), 0) as officer_seconds,
+        coalesce(sum(clinician_seconds), 0) as clinician_seconds
+    from warehouse.marts.fct_incident
+    group by all
+),
+
+by_method as (
+    select
+        call.*,
+        exclusion_code = 'none' and has_unit_response as is_response,
+        method.identification_method_code
+    from call
+    cross join (
+        values ('not_applicable'), ('call_type_initial'), ('call_type_final'), ('field_form')
+    ) as method (identification_method_code)
+    where
+        case identification_method_code
+            when 'not_applicable' then true
+            when 'field_form' then is_form
+            when 'call_type_initial' then is_initial
+            else is_final
+        end
+),
+
+tally as (
+    select
+        agency_id,
+        month,
+        identification_method_code,
+        sum(n) as considered,
+        sum(n) filter (exclusion_code = 'duplicate') as duplicate,
+        sum(n) filter (exclusion_code = 'self_initiated') as self_initiated,
+        sum(n) filter (exclusion_code = 'cancelled') as cancelled,
+        sum(n) filter (exclusion_code = 'none' and not has_unit_response) as no_unit,
+        sum(n) filter (is_response) as response,
+        sum(exclusion_unknown) filter (is_response) as exclusion_unknown,
+        unnest([
+            {'item_code': 'officer_hour', 'known': sum(n) filter (is_response and is_officer_known),
+                'officer': sum(officer_seconds) filter (is_response and is_officer_known), 'clinician': 0},
+            {'item_code': 'clinician_hour', 'known': sum(n) filter (is_response and is_clinician_known),
+                'officer': 0, 'clinician': sum(clinician_seconds) filter (is_response and is_clinician_known)},
+            {'item_code': 'officer_and_clinician_hour',
+                'known': sum(n) filter (is_response and is_officer_known and is_clinician_known),
+                'officer': sum(officer_seconds) filter (is_response and is_officer_known and is_clinician_known),
+                'clinician': sum(clinician_seconds) filter (is_response and is_officer_known and is_clinician_known)}
+        ], recursive := true)
+    from by_method
+    group by agency_id, month, identification_method_code
+),
+
+price as (
+    select
+        max(central) filter (item_code = 'officer_hour') as officer_central,
+        max(low) filter (item_code = 'officer_hour') as officer_low,
+        max(high) filter (item_code = 'officer_hour') as officer_high,
+        max(central) filter (item_code = 'clinician_hour') as clinician_central,
+        max(low) filter (item_code = 'clinician_hour') as clinician_low,
+        max(high) filter (item_code = 'clinician_hour') as clinician_high
+    from rate
+    where kind = 'capacity'
+),
+
+costed as (
+    select
+        tally.*,
+        (coalesce(officer, 0) * officer_central + coalesce(clinician, 0) * clinician_central) / 3600 as central_usd,
+        (coalesce(officer, 0) * officer_low + coalesce(clinician, 0) * clinician_low) / 3600 as low_usd,
+        (coalesce(officer, 0) * officer_high + coalesce(clinician, 0) * clinician_high) / 3600 as high_usd
+    from tally
+    cross join price
+),
+
+-- Months of units without a call are told as zero; by call type they are not.
+told as (
+    select
+        month.*,
+        method.identification_method_code,
+        item.item_code
+    from (select distinct agency_id, month from warehouse.marts.fct_unit_response) as month
+    cross join (
+        values ('not_applicable'), ('call_type_initial'), ('call_type_final'), ('field_form')
+    ) as method (identification_method_code)
+    cross join (values ('officer_hour'), ('clinician_hour'), ('officer_and_clinician_hour')) as item (item_code)
+    where identification_method_code not like 'call_type_%' or (agency_id, month) in (select agency_id, month from call)
+)
+
+select
+    told.*,
+    coalesce(considered, 0)::bigint as considered_count,
+    coalesce(duplicate, 0)::bigint as duplicate_count,
+    coalesce(self_initiated, 0)::bigint as self_initiated_count,
+    coalesce(cancelled, 0)::bigint as cancelled_count,
+    coalesce(no_unit, 0)::bigint as no_unit_count,
+    coalesce(response, 0)::bigint as response_count,
+    coalesce(known, 0)::bigint as known_count,
+    response_count - known_count as unknown_count,
+    coalesce(exclusion_unknown, 0)::bigint as exclusion_unknown_count,
+    if(known > 0, round((coalesce(officer, 0) + coalesce(clinician, 0))::double / 3600, 4), null) as item_hours,
+    rate.central as rate_central_usd,
+    rate.low as rate_low_usd,
+    rate.high as rate_high_usd,
+    if(known > 0, usd(central_usd), null) as labor_cost_central_usd,
+    if(known > 0, usd(low_usd), null) as labor_cost_low_usd,
+    if(known > 0, usd(high_usd), null) as labor_cost_high_usd,
+    if(known > 0, usd(central_usd / known), null) as cost_per_response_central_usd,
+    if(known > 0, usd(low_usd / known), null) as cost_per_response_low_usd,
+    if(known > 0, usd(high_usd / known), null) as cost_per_response_high_usd
+from told
+left join costed using (agency_id, month, identification_method_code, item_code)
+left join rate on told.item_code = rate.item_code and rate.kind = 'capacity';
+
+-- Calls with a form whose person had a call with a form before; of several persons the one who was met last.
+create table met_cost__repeat_response as
+with met_call as materialized (
+    select
+        agency_id,
+        month,
+        incident_id,
+        received_at
+    from warehouse.marts.fct_incident
+    where
+        bh_field_form = 'yes'
+        and received_at is not null
+        and incident_id in (select linked_incident_id from warehouse.marts.fct_contact)
+),
+
+since as (
+    select
+        incident_id,
+        min(since_seconds) as since_seconds
+    from (
+        select
+            incident_id,
+            epoch_us(received_at) // 1000000
+            - epoch_us(lag(received_at) over (partition by person_key order by received_at, incident_id)) // 1000000
+                as since_seconds
+        from (
+            select distinct
+                event.person_key,
+                met_call.incident_id,
+                met_call.received_at
+            from met_call
+            inner join warehouse.marts.fct_person_event as event using (incident_id)
+            where event.event_kind_code = 'contact'
+        )
+    )
+    group by incident_id
+),
+
+begun as (
+    select
+        agency_id,
+        min(received_at) as first_at
+    from met_call
+    group by agency_id
+),
+
+spent as (
+    select
+        incident_id,
+        count(*) as units,
+        count(officer_seconds) as officer_known,
+        count(clinician_seconds) as clinician_known,
+        sum(officer_seconds) as officer_seconds,
+        sum(clinician_seconds) as clinician_seconds
+    from warehouse.marts.fct_unit_response
+    where
+        response_scope_code = 'unit'
+        and bh_field_form = 'yes'
+        and incident_id in (select incident_id from since where since_seconds <= 90 * 86400)
+    group by incident_id
+),
+
+classed as (
+    select
+        met_call.agency_id,
+        met_call.month,
+        met_call.incident_id,
+        window_days,
+        case
+            when since.incident_id is null then 'not_linked'
+            when since_seconds <= window_days * 86400 then 'repeat'
+            when epoch_us(received_at) // 1000000 - epoch_us(first_at) // 1000000 < window_days * 86400
+                then 'not_observed'
+            else 'first'
+        end as class
+    from met_call
+    cross join (values (30), (90)) as windows (window_days)
+    inner join begun using (agency_id)
+    left join since using (incident_id)
+),
+
+counted as (
+    select
+        agency_id,
+        month,
+        window_days,
+        count(*) as considered_count,
+        count(*) filter (class = 'not_linked') as not_linked_count,
+        count(*) filter (class = 'not_observed') as not_observed_count,
+        count(*) filter (class = 'first') as first_count,
+        count(*) filter (class = 'repeat') as repeat_count
+    from classed
+    group by all
+),
+
+used as (
+    select
+        agency_id,
+        month,
+        window_days,
+        unnest([
+            {'item_code': 'officer_hour', 'known': sum(officer_known), 'unknown': sum(units - officer_known),
+                'seconds': sum(officer_seconds)},
+            {'item_code': 'clinician_hour', 'known': sum(clinician_known), 'unknown': sum(units - clinician_known),
+                'seconds': sum(clinician_seconds)}
+        ], recursive := true)
+    from classed
+    inner join spent using (incident_id)
+    where class = 'repeat'
+    group by agency_id, month, window_days
+)
+
+select
+    counted.*,
+    'person' as basis_code,
+    items.item_code,
+    coalesce(known, 0)::bigint as known_count,
+    coalesce(unknown, 0)::bigint as unknown_count,
+    if(known > 0, round(seconds::double / 3600, 4), null) as spent_hours,
+    rate.central as capacity_rate_central_usd,
+    rate.low as capacity_rate_low_usd,
+    rate.high as capacity_rate_high_usd,
+    if(known > 0, usd(seconds * rate.central / 3600), null) as capacity_central_usd,
+    if(known > 0, usd(seconds * rate.low / 3600), null) as capacity_low_usd,
+    if(known > 0, usd(seconds * rate.high / 3600), null) as capacity_high_usd
+from counted
+cross join (values ('officer_hour'), ('clinician_hour')) as items (item_code)
+left join used using (agency_id, month, window_days, item_code)
+left join rate on items.item_code = rate.item_code and rate.kind = 'capacity';
