@@ -1,4 +1,4 @@
--- Makes the tables of cost: components, cost per response, repeat responses and programs.
+-- Makes the six tables of cost: components, cost per response, repeat responses, programs, avoided cost, perspectives.
 
 -- Prices: the default, and the lowest and highest of its sources.
 create temp table rate as
@@ -516,3 +516,538 @@ from counted
 cross join (values ('officer_hour'), ('clinician_hour')) as items (item_code)
 left join used using (agency_id, month, window_days, item_code)
 left join rate on items.item_code = rate.item_code and rate.kind = 'capacity';
+
+create temp table choice as
+select
+    max(value) filter (choice_code = 'price_year')::int as price_year,
+    max(value) filter (choice_code = 'amortization_years')::int as amortization_years
+from warehouse.reference.cost_choice;
+
+create temp table price_index as
+select
+    year,
+    value,
+    max(value) filter (year = (select price_year from choice)) over () as chosen
+from warehouse.reference.price_index
+where series = 'cpi_u';
+
+-- Who bears what an agency spends.
+create temp table payer as
+select
+    agency.agency_id,
+    coalesce(payer.payer_code, 'not_recorded') as payer_code
+from warehouse.marts.dim_agency as agency
+left join warehouse.reference.cost_payer as payer using (agency_type_code);
+
+-- Months of a program's run to the last contact. Parts are differences of what the sums came to, to the cent.
+create table met_cost__program as
+with run as (
+    select
+        program.agency_id,
+        program.program_id,
+        program.program_number,
+        program.program_model_code,
+        program.budget_year,
+        program.annual_budget_usd,
+        program.start_up_cost_usd,
+        program.start_date,
+        program.end_date,
+        unnest(generate_series(
+            date_trunc('month', program.start_date)::timestamp,
+            least((last.month || '-01')::timestamp, program.end_date::timestamp),
+            interval 1 month
+        ))::date as first_day
+    from warehouse.marts.fct_program as program
+    inner join (
+        select
+            agency_id,
+            max(month) as month
+        from warehouse.marts.fct_contact
+        where month <> 'unknown'
+        group by agency_id
+    ) as last using (agency_id)
+    where program.start_date is not null
+),
+
+so_far as (
+    select
+        run.*,
+        strftime(first_day, '%Y-%m') as month,
+        least(last_day(first_day), end_date) - greatest(first_day, start_date) + 1 as days_run,
+        least(last_day(first_day), end_date) - start_date + 1 as days_so_far,
+        datediff('month', start_date, first_day) + 1 as months_so_far,
+        amortization_years * 12 as share_months,
+        floor(annual_budget_usd * 100 * days_so_far / 365)
+        - floor(annual_budget_usd * 100 * (days_so_far - days_run) / 365) as budget_cents,
+        floor(start_up_cost_usd * 100 * least(months_so_far, share_months) / share_months)
+        - floor(start_up_cost_usd * 100 * least(months_so_far - 1, share_months) / share_months) as start_up_cents
+    from run
+    cross join choice
+),
+
+loaded as (
+    select
+        so_far.*,
+        (budget_cents / 100)::decimal(18, 2) as budget_usd,
+        (start_up_cents / 100)::decimal(18, 2) as start_up_part_usd,
+        usd(budget_usd * budget_index.chosen / budget_index.value) as budget_price_year_usd,
+        usd(start_up_part_usd * start_index.chosen / start_index.value) as start_up_part_price_year_usd
+    from so_far
+    left join price_index as budget_index on so_far.budget_year = budget_index.year
+    left join price_index as start_index on year(so_far.start_date) = start_index.year
+),
+
+served as (
+    select
+        agency_id,
+        program_id,
+        month,
+        count(*) as contacts
+    from warehouse.marts.fct_contact
+    where program_id is not null and month <> 'unknown'
+    group by all
+)
+
+select
+    agency_id,
+    month,
+    program_id,
+    program_number,
+    program_model_code,
+    payer_code,
+    days_run::int as days_run,
+    budget_year,
+    budget_usd,
+    start_up_cost_usd::decimal(18, 2) as start_up_cost_usd,
+    start_up_part_usd,
+    budget_price_year_usd,
+    start_up_part_price_year_usd,
+    (budget_price_year_usd + coalesce(start_up_part_price_year_usd, 0))::decimal(18, 2) as fully_loaded_price_year_usd,
+    coalesce(contacts, 0) as contact_count,
+    if(contacts > 0, usd(fully_loaded_price_year_usd / contacts), null) as cost_per_contact_usd
+from loaded
+inner join payer using (agency_id)
+left join served using (agency_id, program_id, month);
+
+-- A number between 0 and 1 that hangs on the row and the draw alone, and a standard normal one of two of them.
+create temp macro uniform(text) as ('0x' || substr(md5(text), 1, 13))::bigint::double / 4503599627370496;
+create temp macro normal(one, two) as sqrt(-2 * ln(1 - uniform(one))) * cos(2 * pi() * uniform(two));
+create temp macro cut(share) as least(greatest(share, 0), 1);
+-- Standard error of a share by Agresti and Coull (1998).
+create temp macro share_error(events, n) as sqrt((events + 2.0) * (n - events + 2.0) / power(n + 4.0, 3));
+
+create temp table effect as
+with tally as materialized (
+    select
+        agency_id,
+        program_id,
+        month,
+        response_model_code,
+        unnest([
+            tally('booking', count(*), count(booked), sum(booked), 0),
+            tally('ed_arrival', count(*), count(ed), sum(ed), 0),
+            tally('force', count(*), count(force), sum(force), 0),
+            tally('injury', count(*), count(injury), sum(injury), 0)
+        ], recursive := true)
+    from (
+        select
+            agency_id,
+            program_id,
+            month,
+            response_model_code,
+            case enforcement_code when 'booked' then 1 when 'cited' then 0 when 'none' then 0 end as booked,
+            case
+                when destination_code in ('ed', 'psychiatric_ed') then 1
+                when destination_code not in (
+                    'hospital', 'not_recorded', 'withheld', 'other', 'unknown', 'refused', 'not_applicable'
+                ) then 0
+            end as ed,
+            case force_used when 'yes' then 1 when 'no' then 0 end as force,
+            case injury when 'yes' then 1 when 'no' then 0 end as injury
+        from warehouse.marts.fct_contact
+        where month <> 'unknown'
+    )
+    group by agency_id, program_id, month, response_model_code
+),
+
+program as (
+    select
+        agency_id,
+        program_id,
+        strftime(start_date, '%Y-%m') as start_month,
+        strftime(end_date, '%Y-%m') as end_month
+    from warehouse.marts.fct_program
+    where start_date is not null
+),
+
+of_program as (
+    select
+        program.agency_id,
+        program.program_id,
+        component_code,
+        min(month) as first_month,
+        max(month) as last_month,
+        sum(known)::bigint as program_known_count,
+        sum(event)::bigint as program_event_count
+    from program
+    inner join tally
+        on
+            program.agency_id = tally.agency_id
+            and program.program_id = tally.program_id
+            and program.start_month <= tally.month
+    group by all
+),
+
+of_comparison as (
+    select
+        program.agency_id,
+        program.program_id,
+        comparison_code,
+        component_code,
+        sum(known)::bigint as known,
+        sum(event)::bigint as event
+    from program
+    inner join tally
+        on
+            program.agency_id = tally.agency_id
+            and tally.month between program.start_month and coalesce(program.end_month, '9999-12')
+    inner join warehouse.reference.cost_comparison as comparison using (response_model_code)
+    where tally.program_id is null
+    group by all
+),
+
+priced as (
+    select
+        of_program.*,
+        comparison.comparison_code,
+        comparison.design_code,
+        coalesce(of_comparison.known, 0) as comparison_known_count,
+        coalesce(of_comparison.event, 0) as comparison_event_count,
+        program_event_count / program_known_count as program_share,
+        comparison_event_count / comparison_known_count as comparison_share,
+        share_error(program_event_count, program_known_count) as program_error,
+        share_error(comparison_event_count, comparison_known_count) as comparison_error,
+        program_known_count * (comparison_share - program_share) as averted,
+        component.item_code,
+        if(component.payer_rule_code = 'agency', payer.payer_code, component.payer_rule_code) as payer_code,
+        capacity.central,
+        capacity.low,
+        capacity.high,
+        usd(averted * capacity.central) as avoided_capacity_usd,
+        usd(averted * cash.central) as avoided_cash_usd
+    from of_program
+    cross join warehouse.reference.cost_comparison as comparison
+    left join of_comparison using (agency_id, program_id, component_code, comparison_code)
+    inner join warehouse.reference.cost_component as component using (component_code)
+    inner join payer on of_program.agency_id = payer.agency_id
+    left join rate as capacity on component.item_code = capacity.item_code and capacity.kind = 'capacity'
+    left join rate as cash on component.item_code = cash.item_code and cash.kind = 'cash'
+)
+
+from priced;
+
+create table met_cost__avoided as
+with drawn as (
+    select
+        agency_id,
+        program_id,
+        comparison_code,
+        component_code,
+        draw,
+        averted,
+        program_known_count as n,
+        program_share,
+        comparison_share,
+        central,
+        uniform(item_code || '|price|' || draw) as u,
+        program_id || '|program|' || component_code || '|' as of_program,
+        program_id || '|comparison|' || component_code || '|' as of_comparison,
+        '|' || comparison_code || '|' || draw as of_draw,
+        case
+            when high = low then central
+            when u < (central - low) / (high - low) then low + sqrt(u * (high - low) * (central - low))
+            else high - sqrt((1 - u) * (high - low) * (high - central))
+        end as price,
+        cut(program_share + program_error * normal(of_program || '1' || of_draw, of_program || '2' || of_draw))
+            as program_drawn,
+        cut(comparison_share + comparison_error * normal(
+            of_comparison || '1' || of_draw, of_comparison || '2' || of_draw
+        )) as comparison_drawn
+    from effect
+    cross join range(1, 2001) as draws (draw)
+    where averted is not null and central is not null
+),
+
+valued as (
+    select
+        agency_id,
+        program_id,
+        comparison_code,
+        component_code,
+        draw,
+        (averted * price)::decimal(18, 2) as parameter,
+        (n * (comparison_share - program_drawn) * central)::decimal(18, 2) as sampling,
+        (n * (comparison_drawn - program_share) * central)::decimal(18, 2) as effect,
+        (n * (comparison_drawn - program_drawn) * price)::decimal(18, 2) as together
+    from drawn
+),
+
+summed as (
+    select
+        agency_id,
+        program_id,
+        comparison_code,
+        coalesce(component_code, 'all') as component_code,
+        draw,
+        sum(parameter) as parameter,
+        sum(sampling) as sampling,
+        sum(effect) as effect,
+        sum(together) as together
+    from valued
+    group by grouping sets (
+        (agency_id, program_id, comparison_code, draw), (agency_id, program_id, comparison_code, component_code, draw)
+    )
+),
+
+ranged as (
+    select
+        agency_id,
+        program_id,
+        comparison_code,
+        component_code,
+        quantile_disc(parameter, [0.025, 0.975]) as parameter,
+        quantile_disc(sampling, [0.025, 0.975]) as sampling,
+        quantile_disc(effect, [0.025, 0.975]) as effect,
+        quantile_disc(together, [0.025, 0.975, 0.021509, 0.028491, 0.971509, 0.978491]) as together
+    from summed
+    group by all
+),
+
+program_cost as (
+    select
+        agency_id,
+        program_id,
+        sum(fully_loaded_price_year_usd) as program_cost_usd
+    from met_cost__program
+    inner join (
+        select
+            agency_id,
+            program_id,
+            max(last_month) as last_month
+        from effect
+        group by all
+    ) as last using (agency_id, program_id)
+    where month <= last_month
+    group by all
+),
+
+shown as (
+    select
+        * exclude (item_code, low, high, central, program_error, comparison_error),
+        central as rate_central_usd,
+        program_known_count * central as usd_per_share,
+        usd(averted * low) as at_price_low_usd,
+        usd(averted * high) as at_price_high_usd,
+        usd((comparison_share - cut(program_share - 1.959964 * program_error)) * usd_per_share)
+            as at_program_share_low_usd,
+        usd((comparison_share - cut(program_share + 1.959964 * program_error)) * usd_per_share)
+            as at_program_share_high_usd,
+        usd((cut(comparison_share - 1.959964 * comparison_error) - program_share) * usd_per_share)
+            as at_comparison_share_low_usd,
+        usd((cut(comparison_share + 1.959964 * comparison_error) - program_share) * usd_per_share)
+            as at_comparison_share_high_usd
+    from effect
+    where averted is not null
+    union all by name
+    select
+        agency_id,
+        program_id,
+        comparison_code,
+        max(design_code) as design_code,
+        'all' as component_code,
+        'not_applicable' as payer_code,
+        min(first_month) as first_month,
+        max(last_month) as last_month,
+        sum(avoided_capacity_usd)::decimal(18, 2) as avoided_capacity_usd,
+        sum(avoided_cash_usd)::decimal(18, 2) as avoided_cash_usd
+    from effect
+    group by agency_id, program_id, comparison_code
+    having sum(avoided_capacity_usd) is not null
+)
+
+select
+    shown.* exclude (usd_per_share) replace (
+        round(program_share, 6) as program_share,
+        round(comparison_share, 6) as comparison_share,
+        round(averted, 4) as averted
+    ),
+    program_cost_usd,
+    if(shown.averted > 0, usd(program_cost_usd / shown.averted), null) as program_cost_per_averted_usd,
+    if(component_code = 'all', avoided_capacity_usd - program_cost_usd, null) as net_capacity_usd,
+    if(component_code = 'all' and program_cost_usd > 0, round(avoided_capacity_usd::double / program_cost_usd, 6), null)
+        as benefit_cost_ratio,
+    if(usd_per_share > 0, round(shown.program_share + program_cost_usd / usd_per_share, 6), null)
+        as break_even_comparison_share,
+    parameter[1] as parameter_low_usd,
+    parameter[2] as parameter_high_usd,
+    sampling[1] as sampling_low_usd,
+    sampling[2] as sampling_high_usd,
+    effect[1] as effect_low_usd,
+    effect[2] as effect_high_usd,
+    together[1] as together_low_usd,
+    together[2] as together_high_usd,
+    usd((together[4] - together[3]) / 2) as monte_carlo_low_error_usd,
+    usd((together[6] - together[5]) / 2) as monte_carlo_high_error_usd
+from shown
+left join program_cost using (agency_id, program_id)
+left join ranged using (agency_id, program_id, comparison_code, component_code);
+
+-- Who bears, pays or would avoid what; society: each part once, and no payment from one to another.
+create table met_cost__perspective as
+with flow as (
+    select
+        agency_id,
+        'bears' as flow_code,
+        'not_applicable' as program_id,
+        component_code,
+        payer_code as perspective_code,
+        'not_applicable' as paid_to_code,
+        is_hidden,
+        part_of_code,
+        min(month) as first_month,
+        max(month) as last_month,
+        sum(event_count)::bigint as event_count,
+        sum(capacity_central_usd)::decimal(18, 2) as capacity_central_usd,
+        sum(capacity_low_usd)::decimal(18, 2) as capacity_low_usd,
+        sum(capacity_high_usd)::decimal(18, 2) as capacity_high_usd,
+        sum(cash_central_usd)::decimal(18, 2) as cash_central_usd
+    from met_cost__component
+    where
+        slice_code = 'all'
+        and identification_method_code = if(
+            component_code in ('booking', 'ed_arrival', 'force', 'injury', 'report_writing'),
+            'field_form', 'not_applicable'
+        )
+    group by all
+    union all by name
+    select
+        agency_id,
+        'bears' as flow_code,
+        'not_applicable' as program_id,
+        replace(item_code, '_hour', '_time') as part_of_code,
+        'repeat_' || part_of_code || '_' || window_days || '_days' as component_code,
+        if(item_code = 'clinician_hour', 'bh_provider', payer_code) as perspective_code,
+        'not_applicable' as paid_to_code,
+        true as is_hidden,
+        min(month) as first_month,
+        max(month) as last_month,
+        sum(repeat_count)::bigint as event_count,
+        sum(capacity_central_usd)::decimal(18, 2) as capacity_central_usd,
+        sum(capacity_low_usd)::decimal(18, 2) as capacity_low_usd,
+        sum(capacity_high_usd)::decimal(18, 2) as capacity_high_usd
+    from met_cost__repeat_response
+    inner join payer using (agency_id)
+    group by all
+    union all by name
+    select
+        agency_id,
+        'pays_program' as flow_code,
+        program_id,
+        'program_budget' as component_code,
+        payer_code as perspective_code,
+        'not_applicable' as paid_to_code,
+        false as is_hidden,
+        min(month) as first_month,
+        max(month) as last_month,
+        sum(contact_count)::bigint as event_count,
+        sum(fully_loaded_price_year_usd)::decimal(18, 2) as capacity_central_usd,
+        capacity_central_usd as capacity_low_usd,
+        capacity_central_usd as capacity_high_usd
+    from met_cost__program
+    group by all
+    union all by name
+    select
+        agency_id,
+        'would_avoid' as flow_code,
+        program_id,
+        component_code,
+        payer_code as perspective_code,
+        'not_applicable' as paid_to_code,
+        false as is_hidden,
+        first_month,
+        last_month,
+        program_event_count as event_count,
+        avoided_capacity_usd as capacity_central_usd,
+        parameter_low_usd as capacity_low_usd,
+        parameter_high_usd as capacity_high_usd,
+        avoided_cash_usd as cash_central_usd,
+        sampling_low_usd,
+        sampling_high_usd,
+        effect_low_usd,
+        effect_high_usd
+    from met_cost__avoided
+    where component_code <> 'all'
+),
+
+paid as (
+    select
+        agency_id,
+        'pays_another' as flow_code,
+        'not_applicable' as program_id,
+        component_code,
+        insurance_code as perspective_code,
+        payer_code as paid_to_code,
+        false as is_hidden,
+        min(month) as first_month,
+        max(month) as last_month,
+        count(*) as event_count,
+        usd(sum(paid_usd * chosen / value)) as capacity_central_usd,
+        capacity_central_usd as capacity_low_usd,
+        capacity_central_usd as capacity_high_usd
+    from (
+        select
+            agency_id,
+            month,
+            'ed_visit' as component_code,
+            insurance_code,
+            paid_usd
+        from warehouse.marts.fct_ed_visit
+        where paid_usd is not null and month <> 'unknown'
+        union all
+        select
+            agency_id,
+            month,
+            'inpatient_stay',
+            insurance_code,
+            paid_usd
+        from warehouse.marts.fct_inpatient_stay
+        where paid_usd is not null and month <> 'unknown'
+    ) as treatment
+    inner join payer using (agency_id)
+    left join price_index on substr(month, 1, 4)::int = price_index.year
+    group by agency_id, component_code, insurance_code, payer_code
+    having count(*) >= 11
+)
+
+from flow
+union all by name
+from paid
+union all by name
+select
+    agency_id,
+    flow_code,
+    program_id,
+    'all' as component_code,
+    'society' as perspective_code,
+    'not_applicable' as paid_to_code,
+    false as is_hidden,
+    min(first_month) as first_month,
+    max(last_month) as last_month,
+    sum(capacity_central_usd)::decimal(18, 2) as capacity_central_usd,
+    if(flow_code <> 'would_avoid', sum(capacity_low_usd), null)::decimal(18, 2) as capacity_low_usd,
+    if(flow_code <> 'would_avoid', sum(capacity_high_usd), null)::decimal(18, 2) as capacity_high_usd,
+    sum(cash_central_usd)::decimal(18, 2) as cash_central_usd
+from flow
+where part_of_code is null
+group by agency_id, flow_code, program_id
+having count(capacity_central_usd) > 0;

@@ -668,33 +668,45 @@ told as (
     semi join warehouse.staging.stg_position_count using (agency_id)
 ),
 
-counted as (
+observed as (
     select
         told.agency_id,
         told.month,
         metric_id,
-        case grouping(program) when 0 then 'program' else 'all' end as slice_code,
-        case grouping(program) when 0 then program else 'all' end as slice_value,
-        count(distinct position_count.month_number) as month_count,
-        coalesce(sum(funded_fte), 0) as considered_fte,
-        coalesce(sum(funded_fte) filter (known_fte is null), 0) as unknown_fte,
-        coalesce(sum(known_fte), 0) / month_count as denominator_fte,
-        coalesce(sum(counted_fte), 0) as numerator_fte
+        position_count.month_number,
+        program,
+        funded_fte,
+        case
+            when filled_fte is null then null
+            when metric_id = 'PG3' then funded_fte
+            when left_fte is not null then filled_fte
+        end as known_fte,
+        case
+            when filled_fte is null then null
+            when metric_id = 'PG3' then funded_fte - filled_fte
+            else left_fte
+        end as counted_fte
     from told
     inner join position_count
         on
             told.agency_id = position_count.agency_id
             and position_count.month_number between told.month_number - told.months_back and told.month_number
-    cross join lateral (
-        select
-            case metric_id
-                when 'PG3' then if(filled_fte is null, null, funded_fte)
-                else if(left_fte is null, null, filled_fte)
-            end as known_fte,
-            case metric_id when 'PG3' then funded_fte - filled_fte else if(filled_fte is null, null, left_fte) end
-                as counted_fte
-    )
-    group by grouping sets ((told.agency_id, told.month, metric_id), (told.agency_id, told.month, metric_id, program))
+),
+
+counted as (
+    select
+        agency_id,
+        month,
+        metric_id,
+        if(grouping(program) = 0, 'program', 'all') as slice_code,
+        if(grouping(program) = 0, program, 'all') as slice_value,
+        count(distinct month_number) as month_count,
+        coalesce(sum(funded_fte), 0) as considered_fte,
+        coalesce(sum(funded_fte) filter (known_fte is null), 0) as unknown_fte,
+        coalesce(sum(known_fte), 0) / month_count as denominator_fte,
+        coalesce(sum(counted_fte), 0) as numerator_fte
+    from observed
+    group by grouping sets ((agency_id, month, metric_id), (agency_id, month, metric_id, program))
 )
 
 select
