@@ -208,12 +208,13 @@ with contact as (
     from warehouse.marts.fct_contact
 ),
 
--- Police at calls that a team without police wrote a form on.
+-- Police at calls that a team without police wrote a form on; only calls with a form can be.
 police_there as (
     select distinct incident_id
     from warehouse.marts.fct_unit_response
     where
         on_scene_at is not null
+        and bh_field_form = 'yes'
         and (
             response_model_code in (
                 'police_only', 'cit_police', 'co_response_ride_along', 'co_response_separate', 'co_response_telehealth'
