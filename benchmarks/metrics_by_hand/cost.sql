@@ -1,7 +1,7 @@
 -- Makes the six tables of cost: components, cost per response, repeat responses, programs, avoided cost, perspectives.
 
 -- Prices: the default, and the lowest and highest of its sources.
-create temp table rate as
+create or replace temp table rate as
 select
     item_code,
     price_kind_code as kind,
@@ -13,8 +13,8 @@ where price_central_usd is not null and price_kind_code in ('capacity', 'cash')
 group by all
 having bool_or(is_default);
 
-create temp macro usd(amount) as round(amount, 2)::decimal(18, 2);
-create temp macro tally(component, n, known, event, base) as {
+create or replace temp macro usd(amount) as round(amount, 2)::decimal(18, 2);
+create or replace temp macro tally(component, n, known, event, base) as {
     'component_code': component, 'considered': n, 'known': known, 'event': event, 'base': base::decimal(38, 4)
 };
 
@@ -517,13 +517,13 @@ cross join (values ('officer_hour'), ('clinician_hour')) as items (item_code)
 left join used using (agency_id, month, window_days, item_code)
 left join rate on items.item_code = rate.item_code and rate.kind = 'capacity';
 
-create temp table choice as
+create or replace temp table choice as
 select
     max(value) filter (choice_code = 'price_year')::int as price_year,
     max(value) filter (choice_code = 'amortization_years')::int as amortization_years
 from warehouse.reference.cost_choice;
 
-create temp table price_index as
+create or replace temp table price_index as
 select
     year,
     value,
@@ -532,7 +532,7 @@ from warehouse.reference.price_index
 where series = 'cpi_u';
 
 -- Who bears what an agency spends.
-create temp table payer as
+create or replace temp table payer as
 select
     agency.agency_id,
     coalesce(payer.payer_code, 'not_recorded') as payer_code
@@ -630,13 +630,13 @@ inner join payer using (agency_id)
 left join served using (agency_id, program_id, month);
 
 -- A number between 0 and 1 that hangs on the row and the draw alone, and a standard normal one of two of them.
-create temp macro uniform(text) as ('0x' || substr(md5(text), 1, 13))::bigint::double / 4503599627370496;
-create temp macro normal(one, two) as sqrt(-2 * ln(1 - uniform(one))) * cos(2 * pi() * uniform(two));
-create temp macro cut(share) as least(greatest(share, 0), 1);
+create or replace temp macro uniform(text) as ('0x' || substr(md5(text), 1, 13))::bigint::double / 4503599627370496;
+create or replace temp macro normal(one, two) as sqrt(-2 * ln(1 - uniform(one))) * cos(2 * pi() * uniform(two));
+create or replace temp macro cut(share) as least(greatest(share, 0), 1);
 -- Standard error of a share by Agresti and Coull (1998).
-create temp macro share_error(events, n) as sqrt((events + 2.0) * (n - events + 2.0) / power(n + 4.0, 3));
+create or replace temp macro share_error(events, n) as sqrt((events + 2.0) * (n - events + 2.0) / power(n + 4.0, 3));
 
-create temp table effect as
+create or replace temp table effect as
 with tally as materialized (
     select
         agency_id,

@@ -1,14 +1,12 @@
 -- Makes the five tables of diversion: funnel of eligible calls, police at team calls, points, jail diversion, modelled.
 
--- Units of a call as bits: 1, 4, 16 a team was sent (co-response, mobile crisis, no police) and 2, 8, 32 it
--- came; 64 a unit of unknown kind; 128 police came; 256 police sent, neither come nor cancelled.
-create temp view unit as
+-- Units, by kind: 1 co-response, 4 mobile crisis, 16 a team without police, 64 not known, 0 police. Of a call these add
+-- up as bits; a team that came is twice its kind, and police that came are 128.
+create or replace temp view sent_unit as
 select
     agency_id,
     month,
     incident_id,
-    incident_month,
-    exclusion_code,
     on_scene_at,
     case response_model_code
         when 'co_response_ride_along' then 1
@@ -36,7 +34,7 @@ select
     cancelled_at is null as is_not_cancelled
 from warehouse.marts.fct_unit_response;
 
-create temp table met_team as
+create or replace temp table met_team as
 select
     'any_team' as team_code,
     21 as sent,
@@ -67,10 +65,10 @@ units as (
     select
         incident_id,
         bit_or(
-            case when unit.kind = 64 or unit.on_scene_at is null then unit.kind else unit.kind * 3 end
-            + case when unit.is_police and unit.on_scene_at is not null then 128 else 0 end
+            case when kind = 64 or on_scene_at is null then kind else kind * 3 end
+            + case when is_police and on_scene_at is not null then 128 else 0 end
         ) as bits
-    from unit
+    from sent_unit
     semi join eligible using (incident_id)
     group by incident_id
 ),
@@ -201,7 +199,7 @@ with team_unit as materialized (
         incident_id,
         min(on_scene_at) filter (kind = 4) as mobile_crisis_at,
         min(on_scene_at) filter (kind = 16) as alternative_no_police_at
-    from unit
+    from sent_unit
     where kind in (4, 16) and not is_police and on_scene_at is not null
     group by incident_id
 ),
@@ -211,7 +209,7 @@ police as (
         incident_id,
         min(on_scene_at) as police_at,
         count(*) filter (on_scene_at is null and is_not_cancelled) as police_unknown_count
-    from unit
+    from sent_unit
     semi join team_unit using (incident_id)
     where is_police
     group by incident_id
@@ -260,7 +258,7 @@ told as (
         months.*,
         unnest(['M29', 'M30']) as metric_id,
         teams.team_code
-    from (select distinct agency_id, month from unit) as months
+    from (select distinct agency_id, month from sent_unit) as months
     cross join (values ('all_teams'), ('mobile_crisis'), ('alternative_no_police')) as teams (team_code)
 )
 

@@ -1,11 +1,11 @@
 -- Makes the nine tables of outcome: contact outcomes, equity, dispositions, arrests, repeats, referrals, enrollments.
 
 -- Macros: a month as a number; whether a code says nothing.
-create temp macro month_number(month) as substr(month, 1, 4)::int * 12 + substr(month, 6, 2)::int;
-create temp macro is_told(code) as coalesce(
+create or replace temp macro month_number(month) as substr(month, 1, 4)::int * 12 + substr(month, 6, 2)::int;
+create or replace temp macro is_told(code) as coalesce(
     code not in ('not_recorded', 'withheld', 'other', 'unknown', 'refused', 'not_applicable'), false
 );
-create temp macro age_band(code, years) as case
+create or replace temp macro age_band(code, years) as case
     when is_told(code) then code
     when years <= 11 then '0-11'
     when years <= 17 then '12-17'
@@ -20,12 +20,12 @@ create temp macro age_band(code, years) as case
     else coalesce(code, 'not_recorded')
 end;
 -- Seconds of a stay within a span.
-create temp macro overlap(stay_start, stay_end, span_start, span_end) as greatest(
+create or replace temp macro overlap(stay_start, stay_end, span_start, span_end) as greatest(
     0, epoch_us(least(stay_end, span_end)) // 1000000 - epoch_us(greatest(stay_start, span_start)) // 1000000
 );
 
 -- What force reports say of a contact, where there is one.
-create temp table report as
+create or replace temp table report as
 with injury as (
     select
         force_event_id,
@@ -57,7 +57,7 @@ where contact_id is not null
 group by contact_id, month;
 
 -- One row a contact: its answers as 1, 0 or null (not known), and by what they are sliced.
-create temp table answer as
+create or replace temp table answer as
 with told as (
     select
         contact.*,
@@ -164,21 +164,21 @@ select
     end as injured
 from told;
 
-create temp macro asked(metric, outcome, yes, known, not_applicable) as {
+create or replace temp macro asked(metric, outcome, yes, known, not_applicable) as {
     'metric': metric, 'outcome': outcome, 'yes': yes, 'known': known, 'not_applicable': not_applicable
 };
 -- A seldom told answer: without a report there was no force, or it is not known.
-create temp macro in_report(metric, outcome, digit, reported, n, no_force) as asked(
+create or replace temp macro in_report(metric, outcome, digit, reported, n, no_force) as asked(
     metric,
     outcome,
     sum(n) filter (reported // digit % 3 = 1),
     sum(case when reported is null then no_force when reported // digit % 3 < 2 then n end),
     0
 );
-create temp macro taken_to(code, destination, n) as asked(
+create or replace temp macro taken_to(code, destination, n) as asked(
     'M22', 'destination_' || code, sum(n) filter (destination = code), sum(n) filter (destination is not null), 0
 );
-create temp macro hurt(party, injured, n) as asked(
+create or replace temp macro hurt(party, injured, n) as asked(
     'M24b',
     party || '_injured',
     sum(n) filter (contains('|' || injured || '|', '|' || party || '|')),
@@ -313,7 +313,7 @@ from asked
 inner join warehouse.marts.dim_agency as agency using (agency_id);
 
 -- Sums over strata (call type, six hours of the day) of a group's answers and of all groups': weighed as the stratum.
-create temp macro compared(metric, outcome, yes, known, all_yes, all_known) as {
+create or replace temp macro compared(metric, outcome, yes, known, all_yes, all_known) as {
     'metric': metric,
     'outcome': outcome,
     'yes': sum(yes),
@@ -457,7 +457,7 @@ select
 from summed;
 
 -- Every contact, with its person where one is known. Who was victim, caller, witness or family is no repeat.
-create temp table met as
+create or replace temp table met as
 select
     contact.agency_id,
     contact.month,
@@ -478,7 +478,7 @@ left join (
     where event_kind_code = 'contact'
 ) as event on contact.contact_id = event.record_id;
 
-create temp table booking as
+create or replace temp table booking as
 select
     booking.agency_id,
     booking.month,
@@ -872,7 +872,7 @@ cross join (
 left join had using (agency_id, month, basis_code, disposition_code);
 
 -- People of referrals, enrollments and deaths.
-create temp table care_person as
+create or replace temp table care_person as
 select
     entity,
     record_id,
@@ -883,7 +883,7 @@ where
     and role_code = 'subject'
     and care_person_key is not null;
 
-create temp table died as
+create or replace temp table died as
 select
     care_person_key,
     min(death_date) as death_date
@@ -893,7 +893,7 @@ where entity = 'death'
 group by care_person_key;
 
 -- Referrals with what became of them, in days.
-create temp table referral as
+create or replace temp table referral as
 with service as (
     select
         referral_id,
@@ -941,9 +941,9 @@ left join care_person on care_person.entity = 'referral' and referral.referral_i
 left join died on care_person.care_person_key = died.care_person_key;
 
 -- Days to the end of the windows that they reach.
-create temp macro window_within(days) as
+create or replace temp macro window_within(days) as
     case when days <= 7 then 7 when days <= 14 then 14 when days <= 30 then 30 when days <= 90 then 90 end;
-create temp macro window_reached(days) as
+create or replace temp macro window_reached(days) as
     case when days >= 90 then 90 when days >= 30 then 30 when days >= 14 then 14 when days >= 7 then 7 else 0 end;
 
 create table met_outcome__referral as
