@@ -110,3 +110,37 @@
 {% macro duckdb__hours(number) -%}
     to_hours({{ number }})
 {%- endmacro %}
+
+
+{# The date so many days before a date. #}
+{% macro days_before(day, number) -%}
+    {{ return(adapter.dispatch('days_before')(day, number)) }}
+{%- endmacro %}
+
+{% macro default__days_before(day, number) -%}
+    date_sub({{ day }}, {{ number }})
+{%- endmacro %}
+
+{% macro duckdb__days_before(day, number) -%}
+    ({{ day }} - ({{ number }}))
+{%- endmacro %}
+
+
+{# Whole days since 1970 of an instant: a key to join by. #}
+{% macro epoch_day(instant) -%}
+    cast(floor({{ epoch_hour(instant) }} / 24) as bigint)
+{%- endmacro %}
+
+
+{# In a select list: one row for each whole number from the first to the last. #}
+{% macro each_integer(first, last) -%}
+    {{ return(adapter.dispatch('each_integer')(first, last)) }}
+{%- endmacro %}
+
+{% macro default__each_integer(first, last) -%}
+    explode(sequence({{ first }}, {{ last }}))
+{%- endmacro %}
+
+{% macro duckdb__each_integer(first, last) -%}
+    unnest(generate_series({{ first }}, {{ last }}))
+{%- endmacro %}

@@ -106,6 +106,11 @@ spent as (
         sum(officer_seconds) as officer_seconds,
         sum(clinician_seconds) as clinician_seconds
     from unit_response
+    where
+        incident_id in (
+            select since.incident_id from since
+            where since.since_seconds <= 90 * 86400
+        )
     group by incident_id
 ),
 

@@ -25,6 +25,16 @@ incident as (
         and incident.exclusion_code = 'none'
 ),
 
+-- Of other calls no stage is asked.
+eligible as (
+    select
+        agency_id,
+        month,
+        incident_id
+    from incident
+    where program_eligible = 'yes' or bh_call_type_initial = 'yes'
+),
+
 unit_response as (
     select * from {{ ref('fct_unit_response') }} as unit_response
     where {{ in_window('unit_response', lookahead_months=1) }}
@@ -37,7 +47,7 @@ contact as (
 
 unit as (
     select
-        incident.incident_id,
+        eligible.incident_id,
         {%- for team, models in teams.items() %}
         count(case when unit_response.response_model_code in ({{ quoted(models) }}) then 1 end) > 0 as {{ team }}_sent,
         count(case when unit_response.response_model_code in ({{ quoted(models) }}) then unit_response.on_scene_at end)
@@ -45,15 +55,15 @@ unit as (
         {%- endfor %}
         count(case when unit_response.response_model_code in {{ unknown_codes() }} then 1 end) > 0 as has_unknown_unit,
         count(case when {{ is_police('unit_response') }} then unit_response.on_scene_at end) > 0 as is_police_there
-    from incident
-    inner join unit_response on incident.incident_id = unit_response.incident_id
-    where {{ months_near('incident', 'unit_response', lookahead_months=1) }}
-    group by incident.incident_id
+    from eligible
+    inner join unit_response on eligible.incident_id = unit_response.incident_id
+    where {{ months_near('eligible', 'unit_response', lookahead_months=1) }}
+    group by eligible.incident_id
 ),
 
 form as (
     select
-        incident.incident_id,
+        eligible.incident_id,
         {%- for team, models in teams.items() %}
         count(case when contact.response_model_code in ({{ quoted(models) }}) then 1 end) > 0 as {{ team }}_wrote,
         count(case
@@ -68,10 +78,10 @@ form as (
         end) > 0 as {{ team }}_helped,
         {%- endfor %}
         count(*) as form_count
-    from incident
-    inner join contact on incident.incident_id = contact.linked_incident_id
-    where {{ months_near('incident', 'contact', lookahead_months=1) }}
-    group by incident.incident_id
+    from eligible
+    inner join contact on eligible.incident_id = contact.linked_incident_id
+    where {{ months_near('eligible', 'contact', lookahead_months=1) }}
+    group by eligible.incident_id
 ),
 
 -- Stages lie in each other: who wrote a form arrived, and who arrived was sent.

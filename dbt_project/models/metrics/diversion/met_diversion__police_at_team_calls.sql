@@ -24,7 +24,14 @@ team as (
     {%- endfor %}
 ),
 
--- Calls and who came when: of police, and of each team without police of its own.
+-- Calls that such a team was sent to.
+team_call as (
+    select distinct incident_id
+    from unit_response
+    where response_model_code in ({{ quoted(teams) }})
+),
+
+-- Those calls and who came when: of police, and of each team.
 call as (
     select
         incident.agency_id,
@@ -45,6 +52,7 @@ call as (
                 then 1
         end) as police_unknown_count
     from incident
+    inner join team_call on incident.incident_id = team_call.incident_id
     inner join unit_response on incident.incident_id = unit_response.incident_id
     where {{ months_near('incident', 'unit_response', lookahead_months=1) }}
     group by incident.agency_id, incident.month, incident.incident_id

@@ -28,6 +28,14 @@ shift as (
         and shift.program_operating in ('yes', 'no')
 ),
 
+-- Once for each day that it touches: a key to join by, where times alone would compare all calls with all shifts.
+shift_day as (
+    select
+        *,
+        {{ each_integer(epoch_day('started_at'), epoch_day('ended_at')) }} as day_number
+    from shift
+),
+
 sent as (
     select
         incident.incident_id,
@@ -44,9 +52,10 @@ covered as (
         incident.incident_id,
         count(case when shift.program_operating = 'yes' then 1 end) > 0 as is_operating
     from incident
-    inner join shift
+    inner join shift_day as shift
         on
             incident.agency_id = shift.agency_id
+            and {{ epoch_day('incident.received_at') }} = shift.day_number
             and incident.received_at >= shift.started_at
             and incident.received_at < shift.ended_at
             and (

@@ -63,7 +63,7 @@ cohort as (
     where month <> 'unknown'
 ),
 
-cell as (
+twelve_months as (
     select
         cohort.agency_id,
         cohort.month,
@@ -71,34 +71,45 @@ cell as (
         by_month.hour_block_code,
         by_month.slice_code,
         by_month.slice_value,
-        outcome.metric_id,
-        outcome.outcome_code,
-        sum(by_month.contact_count) as contact_count,
-        cast(sum(case outcome.outcome_code
-            {%- for metric_id, name in outcomes %}
-            when '{{ name }}' then by_month.{{ name }}_yes
-            {%- endfor %}
-        end) as double) as yes_count,
-        cast(sum(case outcome.outcome_code
-            {%- for metric_id, name in outcomes %}
-            when '{{ name }}' then by_month.{{ name }}_yes + by_month.{{ name }}_no
-            {%- endfor %}
-        end) as double) as known_count
+        {%- for metric_id, name in outcomes %}
+        sum(by_month.{{ name }}_yes) as {{ name }}_yes,
+        sum(by_month.{{ name }}_yes + by_month.{{ name }}_no) as {{ name }}_known,
+        {%- endfor %}
+        sum(by_month.contact_count) as contact_count
     from cohort
     inner join by_month
         on
             cohort.agency_id = by_month.agency_id
             and {{ month_number('by_month.month') }} between cohort.month_number - 11 and cohort.month_number
-    cross join outcome
     group by
         cohort.agency_id,
         cohort.month,
         by_month.call_type_code,
         by_month.hour_block_code,
         by_month.slice_code,
-        by_month.slice_value,
+        by_month.slice_value
+),
+
+cell as (
+    select
+        twelve_months.agency_id,
+        twelve_months.month,
+        twelve_months.call_type_code,
+        twelve_months.hour_block_code,
+        twelve_months.slice_code,
+        twelve_months.slice_value,
         outcome.metric_id,
-        outcome.outcome_code
+        outcome.outcome_code,
+        {%- for answer in ['yes', 'known'] %}
+        cast(case outcome.outcome_code
+            {%- for metric_id, name in outcomes %}
+            when '{{ name }}' then twelve_months.{{ name }}_{{ answer }}
+            {%- endfor %}
+        end as double) as {{ answer }}_count,
+        {%- endfor %}
+        twelve_months.contact_count
+    from twelve_months
+    cross join outcome
 ),
 
 -- The rest of the stratum: everybody of a known group but this one.

@@ -16,24 +16,33 @@ unit_response as (
     where {{ in_window('unit_response', lookahead_months=1) }}
 ),
 
+-- Calls that others than police alone were sent to, and whether a team was among them.
+other_sent as (
+    select
+        incident.incident_id,
+        count(case when unit_response.response_model_code in ({{ quoted(team_models()) }}) then 1 end) > 0 as is_team,
+        count(case when unit_response.response_model_code in {{ unknown_codes() }} then 1 end) > 0 as is_unknown
+    from incident
+    inner join unit_response on incident.incident_id = unit_response.incident_id
+    where
+        {{ months_near('incident', 'unit_response', lookahead_months=1) }}
+        and (
+            unit_response.response_model_code in ({{ quoted(team_models()) }})
+            or unit_response.response_model_code in {{ unknown_codes() }}
+        )
+    group by incident.incident_id
+),
+
 -- Of the calls that some unit was sent to: the rule's answer, and what was done.
 done as (
     select
         incident.agency_id,
         incident.month,
-        incident.incident_id,
         incident.program_eligible,
-        case
-            when count(case when unit_response.response_model_code in ({{ quoted(team_models()) }}) then 1 end) > 0
-                then 'yes'
-            when count(case when unit_response.response_model_code in {{ unknown_codes() }} then 1 end) > 0
-                then 'unknown'
-            else 'no'
-        end as team_sent
+        case when other_sent.is_team then 'yes' when other_sent.is_unknown then 'unknown' else 'no' end as team_sent
     from incident
-    inner join unit_response on incident.incident_id = unit_response.incident_id
-    where {{ months_near('incident', 'unit_response', lookahead_months=1) }}
-    group by incident.agency_id, incident.month, incident.incident_id, incident.program_eligible
+    left join other_sent on incident.incident_id = other_sent.incident_id
+    where incident.has_unit_response
 ),
 
 part as (

@@ -23,16 +23,6 @@ unit_response as (
         and unit_response.on_scene_at is not null
 ),
 
-reached as (
-    select distinct
-        incident.agency_id,
-        incident.month,
-        incident.incident_id
-    from incident
-    inner join unit_response on incident.incident_id = unit_response.incident_id
-    where {{ months_near('incident', 'unit_response', lookahead_months=1) }}
-),
-
 -- The warehouse knows no officer, but every unit on scene has one: 11 units are at least 11 officers or so many turns.
 large_sector as (
     select
@@ -59,13 +49,13 @@ told as (
         coalesce(incident.bh_call_type_initial = 'yes' or incident.bh_call_type_final = 'yes', false) as is_tr6,
         case when form.incident_id is null then 'yes' else 'no' end as tr6
     from incident
-    inner join reached on incident.incident_id = reached.incident_id
     left join large_sector
         on
             incident.agency_id = large_sector.agency_id
             and incident.month = large_sector.month
             and incident.sector = large_sector.sector
     left join form on incident.incident_id = form.incident_id
+    where incident.first_on_scene_at is not null
 ),
 
 summed as (

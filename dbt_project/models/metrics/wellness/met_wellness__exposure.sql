@@ -100,7 +100,7 @@ unit_day as (
         {%- endfor %}
         count(case when is_hold then 1 end) as we4_considered,
         count(case when is_hold then late_seconds end) as we4_known,
-        sum(case when is_hold then late_seconds end) / 3600.0 as we4_amount,
+        sum(case when is_hold then late_seconds end) as we4_amount,
         agency_id,
         sector,
         unit_number,
@@ -135,6 +135,7 @@ span as (
         agency_month.agency_id,
         agency_month.month,
         month_end.last_day,
+        {{ days_before('month_end.last_day', 'window_length.window_days - 1') }} as first_day,
         window_length.window_days,
         cast(least(
             window_length.window_days,
@@ -173,8 +174,7 @@ sector_window as (
     inner join unit_day
         on
             span.agency_id = unit_day.agency_id
-            and {{ seconds_between('unit_day.event_day', 'span.last_day') }}
-            between 0 and (span.window_days - 1) * 86400
+            and unit_day.event_day between span.first_day and span.last_day
     group by
         span.agency_id, span.month, span.window_days, span.observed_days, span.certified_count, unit_day.sector
 ),
@@ -191,8 +191,7 @@ injury_window as (
     inner join injury_day
         on
             span.agency_id = injury_day.agency_id
-            and {{ seconds_between('injury_day.event_day', 'span.last_day') }}
-            between 0 and (span.window_days - 1) * 86400
+            and injury_day.event_day between span.first_day and span.last_day
     group by span.agency_id, span.month, span.window_days
 ),
 
@@ -225,7 +224,11 @@ counted as (
         {{ metric }}_considered as considered_count,
         {{ metric }}_known as known_count,
         {{ metric }}_considered - {{ metric }}_known as unknown_count,
-        case when {{ metric }}_known > 0 then round(cast({{ metric }}_amount as double), 2) end as amount
+        -- Seconds are whole until here: a sum of hours would hang on the order of its parts.
+        case
+            when {{ metric }}_known > 0
+                then round(cast({{ metric }}_amount as double){{ ' / 3600' if metric == 'we4' }}, 2)
+        end as amount
     from summed
     union all
     {%- endfor %}

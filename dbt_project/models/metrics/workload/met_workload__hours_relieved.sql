@@ -24,7 +24,7 @@ unit_response as (
         and unit_response.response_scope_code = 'unit'
 ),
 
--- Hours of police who are no team's, and the teams' own; a unit that was called off without a time took none.
+-- Hours of police who are no team's; a unit that was called off without a time took none.
 met as (
     select
         incident.agency_id,
@@ -32,15 +32,6 @@ met as (
         incident.incident_id,
         incident.call_type_initial_code,
         {{ hour_block('incident.received_local_at') }} as hour_block_code,
-        {%- for team, models in teams.items() %}
-        count(case when unit_response.response_model_code in ({{ quoted(models) }}) then unit_response.on_scene_at end)
-        > 0 as is_{{ team }}_there,
-        {%- for role in ['officer', 'clinician'] %}
-        sum(case
-            when unit_response.response_model_code in ({{ quoted(models) }}) then unit_response.{{ role }}_seconds
-        end) as {{ team }}_{{ role }}_seconds,
-        {%- endfor %}
-        {%- endfor %}
         count(case when unit_response.response_model_code in ({{ quoted(team_models()) }}) then 1 end) > 0
             as is_team_sent,
         count(case when unit_response.response_model_code in {{ unknown_codes() }} then 1 end) > 0 as has_unknown_unit,
@@ -61,12 +52,31 @@ met as (
             when
                 {{ is_police('unit_response') }}
                 and unit_response.response_model_code not in ({{ quoted(team_models()) }})
-                then unit_response.officer_seconds / 3600.0
-        end), 0) as police_hours
+                then unit_response.officer_seconds
+        end), 0) / 3600.0 as police_hours
     from incident
     inner join unit_response on incident.incident_id = unit_response.incident_id
     where {{ months_near('incident', 'unit_response', lookahead_months=1) }}
     group by all
+),
+
+-- The teams' own hours, at calls that they reached.
+team_there as (
+    {%- for team, models in teams.items() %}
+    select
+        incident.incident_id,
+        '{{ team }}' as team_code,
+        sum(unit_response.officer_seconds) as officer_seconds,
+        sum(unit_response.clinician_seconds) as clinician_seconds
+    from incident
+    inner join unit_response on incident.incident_id = unit_response.incident_id
+    where
+        {{ months_near('incident', 'unit_response', lookahead_months=1) }}
+        and unit_response.response_model_code in ({{ quoted(models) }})
+    group by incident.incident_id
+    having count(unit_response.on_scene_at) > 0
+    {{- '\n    union all' if not loop.last }}
+    {%- endfor %}
 ),
 
 -- What police without a team spent at calls of the same type and hours, in the same month.
@@ -92,25 +102,23 @@ baseline as (
 ),
 
 by_team as (
-    {%- for team in teams %}
     select
-        agency_id,
-        month,
-        '{{ team }}' as team_code,
-        call_type_initial_code,
-        hour_block_code,
+        met.agency_id,
+        met.month,
+        team_there.team_code,
+        met.call_type_initial_code,
+        met.hour_block_code,
+        {%- for role in ['officer', 'clinician'] %}
+        sum(case when met.is_known and not met.has_unknown_unit then team_there.{{ role }}_seconds end)
+            as team_{{ role }}_seconds,
+        {%- endfor %}
         count(*) as considered_count,
-        count(case when not is_known or has_unknown_unit then 1 end) as unknown_count,
-        count(case when is_known and not has_unknown_unit then 1 end) as stratum_count,
-        sum(case when is_known and not has_unknown_unit then police_hours end) as police_hours,
-        sum(case when is_known and not has_unknown_unit then {{ team }}_officer_seconds end) as team_officer_seconds,
-        sum(case when is_known and not has_unknown_unit then {{ team }}_clinician_seconds end)
-            as team_clinician_seconds
+        count(case when not met.is_known or met.has_unknown_unit then 1 end) as unknown_count,
+        count(case when met.is_known and not met.has_unknown_unit then 1 end) as stratum_count,
+        sum(case when met.is_known and not met.has_unknown_unit then met.police_hours end) as police_hours
     from met
-    where is_{{ team }}_there
-    group by agency_id, month, call_type_initial_code, hour_block_code
-    {{- '\n    union all' if not loop.last }}
-    {%- endfor %}
+    inner join team_there on met.incident_id = team_there.incident_id
+    group by met.agency_id, met.month, team_there.team_code, met.call_type_initial_code, met.hour_block_code
 ),
 
 matched as (
