@@ -13,7 +13,7 @@ import numpy as np
 from orchestration.evaluation.panel import Panel
 from orchestration.evaluation.study import Window
 
-Z = 1.959964  # 97.5 % point of the normal
+Z = 1.959963984540054  # 97.5 % point of the normal
 POISSON, LINEAR = "poisson", "linear"
 
 
