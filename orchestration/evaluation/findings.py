@@ -110,9 +110,13 @@ def p_text(value: float) -> str:
 
 def _effect_row(named: Named) -> tuple:
     e = named.effect
+    levels = (
+        e.before, e.observed, count(e.counterfactual),
+        f"{count(e.averted)} ({count(e.averted_low)} to {count(e.averted_high)})",
+    )  # fmt: skip
     return (
-        named.name, named.outcome.replace("_", " "), f"{named.before.first} to {named.before.last}", e.before, e.observed,
-        count(e.counterfactual), f"{count(e.averted)} ({count(e.averted_low)} to {count(e.averted_high)})",
+        named.name, named.outcome.replace("_", " "), f"{named.before.first} to {named.before.last}",
+        *(levels if named.is_told else ("withheld",) * 4),
         f"{percent(e.change)} ({100 * e.change_low:+.1f} to {100 * e.change_high:+.1f})",
         p_text(e.p_value),
     )  # fmt: skip
@@ -120,13 +124,18 @@ def _effect_row(named: Named) -> tuple:
 
 def _effect_data(named: Named) -> tuple:
     e = named.effect
-    numbers = (
-        e.counterfactual, e.averted, e.averted_low, e.averted_high, e.change, e.change_low, e.change_high, e.coefficient,
-        e.error, e.p_value,
-    )  # fmt: skip
+    levels = (
+        e.before,
+        e.observed,
+        *(round(n, 6) for n in (e.counterfactual, e.averted, e.averted_low, e.averted_high)),
+    )
+    changes = tuple(round(n, 6) for n in (e.change, e.change_low, e.change_high))
+    scale = tuple(round(n, 6) for n in (e.coefficient, e.error))
+    if not named.is_told:  # nor what the levels follow from: of linear counts the coefficient is in rows
+        levels, scale = ("",) * len(levels), ("",) * len(scale)
     return (
         named.name, named.outcome, named.place, named.before.first, named.before.last, named.after.first,
-        named.after.last, named.days, named.hours, e.estimator, e.before, e.observed, *(round(n, 6) for n in numbers),
+        named.after.last, named.days, named.hours, e.estimator, *levels, *changes, *scale, round(e.p_value, 6),
     )  # fmt: skip
 
 
@@ -268,17 +277,24 @@ def conclusion(a: Analysis) -> list[str]:
     return said
 
 
+def _withheld(a: Analysis) -> str:
+    return f"they differ by 1 to {a.study.suppression - 1} from others that lie within them, or that they lie within."
+
+
 def curve_summary(a: Analysis) -> str:
     changes = np.array([n.effect.change for n in a.curve])
     averted = np.array([n.effect.averted for n in a.curve])
+    shown = np.array([n.effect.averted for n in a.curve if n.is_told])
     left_out = sum(_excludes_zero(n) for n in a.curve)
     said = (
         f"{len(a.curve)} specifications: {len(a.study.curve.outcomes)} outcomes, {len(a.study.curve.places)} sets of"
         f" places, {len(a.study.curve.bases)} bases, {len(a.study.curve.days)} ways of days,"
         f" {len(a.study.curve.estimators)} estimators. Change from {percent(changes.min())} to {percent(changes.max())},"
-        f" median {percent(float(np.median(changes)))}; fewer reports from {count(averted.min())} to"
-        f" {count(averted.max())}, median {count(float(np.median(averted)))}. The interval leaves out zero in {left_out}."
+        f" median {percent(float(np.median(changes)))}; fewer reports from {count(shown.min())} to"
+        f" {count(shown.max())}, median {count(float(np.median(shown)))}. The interval leaves out zero in {left_out}."
     )
+    if len(shown) < len(a.curve):
+        said += f" The reports of {len(a.curve) - len(shown)} specifications are withheld: {_withheld(a)}"
     if a.study.published:
         p = a.study.published
         near = int(((changes > p.change_percent / 100 - 0.05) & (changes < p.change_percent / 100 + 0.05)).sum())
@@ -316,6 +332,8 @@ def findings(
 
     def effects(name: str, title: str, rows: Iterable[Named], note: str = "") -> TableBlock:
         rows = tuple(rows)
+        if not all(n.is_told for n in rows):
+            note = f"{note} Reports are withheld where {_withheld(a)}".strip()
         return TableBlock(
             name, title, EFFECT_COLUMNS, tuple(map(_effect_row, rows)), EFFECT_COUNTS, note,
             data=(EFFECT_DATA, tuple(map(_effect_data, rows))), widths=EFFECT_WIDTHS,
@@ -416,7 +434,7 @@ def findings(
         Heading("References"),
         Listing(study.references),
     ]  # fmt: skip
-    refuse_small_cells(study, blocks, _on_days_left_out(a))
+    refuse_small_cells(study, blocks, a.derivable)
     return blocks
 
 
@@ -435,17 +453,6 @@ def refuse_small_cells(study: Question, blocks: list[Block], others: Iterable[st
             f"{study.study_id}: a cell of 1 to {study.suppression - 1} may not leave the internal tier ({small[0]});"
             " take wider months, more places or a wider outcome"
         )
-
-
-def _on_days_left_out(a: Analysis) -> list[str]:
-    """Small numbers of reports on the days left out: what is without them is shown beside what is with them."""
-    whole = {n.outcome: n.effect for n in a.outcomes}
-    return [
-        f"days: {n.outcome}, {n.name} ({when})"
-        for n in a.days
-        for when, of in (("before", lambda e: e.before), ("seen", lambda e: e.observed))
-        if 0 < of(whole[n.outcome]) - of(n.effect) < a.study.suppression
-    ]
 
 
 def flow_rows(flow: tuple[FlowStep, ...], smallest: int) -> tuple[tuple, ...]:

@@ -31,7 +31,7 @@ from orchestration.evaluation.power import Detectable, of_means
 from orchestration.evaluation.robustness_report import bounds_line, bounds_table, holm_table, power_blocks
 from orchestration.evaluation.staggered import CALLAWAY_SANTANNA, FIXED_EFFECTS, IMPUTATION, StaggeredEffect
 from orchestration.evaluation.staggered_analysis import Before, Measured, StaggeredAnalysis, analyze
-from orchestration.evaluation.staggered_rows import EligibleRows, Rows
+from orchestration.evaluation.staggered_rows import EligibleRows, Rows, tells_few
 from orchestration.evaluation.staggered_study import RowOutcome, StaggeredStudy
 from orchestration.evaluation.study import StudyError
 
@@ -58,6 +58,7 @@ def results(con: duckdb.DuckDBPyConnection, study: StaggeredStudy, run: Run) -> 
         said=f"{sum(len(m.effects) for m in a.outcomes)} estimates of {len(a.outcomes)} outcomes",
         panel=panel_csv(a),
         counts=("n", "total") if study.primary.measure == "share" else ("n",),
+        parts=(("n", "total"),) if study.primary.measure == "share" else (),
         scripts=lambda panel: scripts(a, panel),
         seed=study.permutation.seed,
     )
@@ -251,10 +252,12 @@ def findings(a: StaggeredAnalysis, run: Run) -> list[Block]:
             "table_one", "Before the first start: places that start later, and places that never do (Table 1)",
             ("outcome", "months", "rows, later", "rows, never", "later", "never", "standardized difference"),
             tuple(
-                (b.outcome.label, b.months, b.later_rows, b.never_rows, *_levels(b, s.suppression))
-                for b in a.before
+                (b.outcome.label, b.months, *(["not shown"] * 5 if k in a.withheld else (b.later_rows, b.never_rows, *_levels(b, s.suppression))))
+                for k, b in enumerate(a.before)
             ),
-            ("rows, later", "rows, never"), "A share or mean is per row, a count per place and month. A share of 1 to 10 rows is not shown.",
+            ("rows, later", "rows, never"),
+            "A share or mean is per row, a count per place and month. A share of 1 to 10 rows is not shown, nor what differs"
+            " from another count by so few.",
         ),
         Figure("monthly", f"{s.primary.label} by month", "Lines of the primary outcome by month, one for the places of each start."),
         Heading("Months since the start"),
@@ -284,7 +287,7 @@ def findings(a: StaggeredAnalysis, run: Run) -> list[Block]:
         Listing(s.references),
     ]  # fmt: skip
     blocks = [b for b in blocks if not (isinstance(b, TableBlock) and not b.rows)]
-    refuse_small_cells(s, blocks)
+    refuse_small_cells(s, blocks, a.derivable)
     return blocks
 
 
@@ -298,12 +301,6 @@ def _levels(b: Before, smallest: int) -> tuple[str, str, str]:
     ]
     shown = ["not shown" if h else amount(b.outcome, v) for h, v in zip(hidden, (b.later, b.never), strict=True)]
     return shown[0], shown[1], "not shown" if any(hidden) else f"{b.standardized:+.2f}"
-
-
-def tells_few(rows: int, share: float, smallest: int) -> bool:
-    """Whether a share of so many rows tells that 1 to `smallest` - 1 of them have, or have not, what it counts."""
-    taken = round(rows * share)
-    return 0 < taken < smallest or 0 < rows - taken < smallest
 
 
 def _refuse_small_shares(a: StaggeredAnalysis) -> None:

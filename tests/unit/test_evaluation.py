@@ -214,16 +214,6 @@ def test_a_small_cell_does_not_leave(analysis, blocks):
         findings(replace(analysis, table_one=(group,)), "final", "r1", "0" * 64)
 
 
-def test_t17_a_small_number_on_days_left_out_does_not_follow_from_two_tables(analysis):
-    """Reports with the days and without them stand in two tables; their difference is a cell too."""
-    effect = analysis.main.effect
-    days = replace(
-        analysis.days[0], outcome=analysis.main.outcome, effect=replace(effect, observed=effect.observed - 8)
-    )
-    with pytest.raises(StudyError, match=r"may not leave the internal tier \(days: targeted, .* \(seen\)\)"):
-        findings(replace(analysis, days=(days,)), "final", "r1", "0" * 64)
-
-
 def test_a_column_that_the_release_lacks_is_named(con):
     unit = STUDY.unit.model_copy(update={"column": "beat"})
     with pytest.raises(StudyError, match="'beat' is no column of fct_offense in this release"):
