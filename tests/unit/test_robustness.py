@@ -11,7 +11,7 @@ import pytest
 
 from orchestration.evaluation.panel import Panel
 from orchestration.evaluation.study import StudyError, Window, load_study
-from tests.evaluation_home import MONTHS, add_calls, make_release, offenses, write_staggered_study, write_study
+from tests.evaluation_home import MONTHS, add_calls, offenses, release_offenses, write_staggered_study, write_study
 
 pytest.importorskip("diff_diff", reason="the extra `evaluate` is not installed")
 pytest.importorskip("statsmodels", reason="the extra `evaluate` is not installed")
@@ -533,7 +533,7 @@ def test_freezing_prints_what_can_be_found_and_reads_nothing_after_the_start(hom
     monkeypatch.setenv("CRISIS_HOME", str(home.settings.home))
     said = []
     for name, kept in (("whole", rows), ("before", [r for r in rows if r[6] < "2020-05"])):
-        make_release(home.settings, kept, f"2024-05-06-{name}")
+        release_offenses(home.settings, kept, f"2024-05-06-{name}")
         folder = write_study(tmp_path / name, power=power)
         done = CliRunner().invoke(main, ["evaluate", str(folder), "--freeze"])
         assert done.exit_code == 0, done.output

@@ -191,7 +191,7 @@ def test_no_table_of_a_public_bundle_holds_a_small_cell(tmp_path):
     from orchestration.settings import Settings
 
     settings = Settings(home=tmp_path / "home")
-    people_home.make_release(settings, people_home.calls(1500, seed=2))
+    people_home.release_calls(settings, people_home.calls(1500, seed=2))
     with open_release(settings) as con:
         people = written(con, people_home.write_study(tmp_path / "c"), tmp_path / "people")
     for bundle, tables in ((places, 8), (starts, 6), (people, 5)):
