@@ -14,8 +14,8 @@ import numpy as np
 import yaml
 
 from orchestration.evaluation.analysis import Analysis
+from orchestration.evaluation.blocks import TableBlock
 from orchestration.evaluation.design import Results
-from orchestration.evaluation.findings import TableBlock
 from orchestration.evaluation.panel import Panel
 from orchestration.evaluation.study import Question, Study
 from orchestration.settings import PROJECT

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import duckdb
 
-    from orchestration.evaluation.findings import Block
+    from orchestration.evaluation.blocks import Block
     from orchestration.evaluation.power import Detectable
     from orchestration.evaluation.study import Question
 

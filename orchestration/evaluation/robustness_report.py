@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from orchestration.evaluation.analysis import Analysis
+from orchestration.evaluation.blocks import Block, Heading, Paragraph, TableBlock, p_text, percent
 from orchestration.evaluation.bounds import RELATIVE, Bound, against_last_before, bounds
-from orchestration.evaluation.findings import Block, Heading, Paragraph, TableBlock, p_text, percent
 from orchestration.evaluation.power import Detectable
 from orchestration.evaluation.robustness import (
     Other,

@@ -6,8 +6,7 @@ import math
 
 import duckdb
 
-from orchestration.evaluation.design import Results, Run
-from orchestration.evaluation.findings import (
+from orchestration.evaluation.blocks import (
     Block,
     Figure,
     Heading,
@@ -22,6 +21,7 @@ from orchestration.evaluation.findings import (
     refuse_small_cells,
     run_banner,
 )
+from orchestration.evaluation.design import Results, Run
 from orchestration.evaluation.power import Detectable, of_means
 from orchestration.evaluation.robustness_report import bounds_line, bounds_table, holm_table, power_blocks
 from orchestration.evaluation.staggered import CALLAWAY_SANTANNA, FIXED_EFFECTS, IMPUTATION, StaggeredEffect

@@ -19,8 +19,9 @@ pytest.importorskip("typst", reason="the extra `evaluate` is not installed")
 pytest.importorskip("vl_convert", reason="the extra `evaluate` is not installed")
 
 from orchestration.evaluation.analysis import analyze
+from orchestration.evaluation.blocks import TableBlock
 from orchestration.evaluation.figures import draw
-from orchestration.evaluation.findings import TableBlock, conclusion, findings, verdicts
+from orchestration.evaluation.findings import conclusion, findings, verdicts
 from orchestration.evaluation.panel import INSIDE, OUTSIDE, Counts
 from orchestration.evaluation.render import write_report
 

@@ -19,8 +19,8 @@ pytest.importorskip("statsmodels", reason="the extra `evaluate` is not installed
 
 import statsmodels.api as sm
 
+from orchestration.evaluation.blocks import TableBlock
 from orchestration.evaluation.design import Run
-from orchestration.evaluation.findings import TableBlock
 from orchestration.evaluation.people.analysis import analyze
 from orchestration.evaluation.people.findings import conclusion, findings, verdicts
 from orchestration.evaluation.people.rows import read_rows

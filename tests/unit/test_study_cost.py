@@ -12,6 +12,7 @@ from pydantic import ValidationError
 pytest.importorskip("pyfixest", reason="the extra `evaluate` is not installed")
 pytest.importorskip("vl_convert", reason="the extra `evaluate` is not installed")
 
+from orchestration.evaluation.blocks import Paragraph, TableBlock
 from orchestration.evaluation.cost import (
     EFFECT,
     PRICES,
@@ -24,7 +25,6 @@ from orchestration.evaluation.cost import (
     simulate,
     tables_read,
 )
-from orchestration.evaluation.findings import Paragraph, TableBlock
 from orchestration.evaluation.run import evaluate
 from orchestration.evaluation.study import Cost, StudyError, load_study
 from tests.conftest import Home

@@ -5,8 +5,7 @@ Words: served against not served is associational. What differs is never called 
 
 from __future__ import annotations
 
-from orchestration.evaluation.design import Run
-from orchestration.evaluation.findings import (
+from orchestration.evaluation.blocks import (
     Block,
     Figure,
     Heading,
@@ -20,6 +19,7 @@ from orchestration.evaluation.findings import (
     refuse_small_cells,
     run_banner,
 )
+from orchestration.evaluation.design import Run
 from orchestration.evaluation.people.analysis import Estimated, PeopleAnalysis
 from orchestration.evaluation.people.study import COMPLIER, ENTROPY, INTENT, PROPENSITY, UNADJUSTED
 from orchestration.evaluation.people.survival import Share
