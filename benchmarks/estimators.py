@@ -164,24 +164,29 @@ def wild(trials: int, seed: int):
             )  # fmt: skip
 
 
-def synthetic(trials: int, seed: int):
-    """Rows: kind, estimator, bias, size, coverage, power, with 8 of 36 places treated; synthetic control has no interval."""
+def synthetic(trials: int, slow_trials: int, seed: int):
+    """Rows: kind, estimator, trials, bias, size, coverage, power, with 8 of 36 places treated; synthetic control has no
+    interval, so size and power are those of its p."""
     for kind, wander in WANDER.items():
-        for name, estimate in (
-            ("synthetic control", synthetic_control),
-            ("synthetic DiD", lambda panel, treated, after: synthetic_did(panel, treated, after, 50, 1)),
+        for name, n, estimate in (
+            ("synthetic control", slow_trials, synthetic_control),
+            ("synthetic DiD", trials, lambda panel, treated, after: synthetic_did(panel, treated, after, 50, 1)),
         ):
             generator = np.random.Generator(np.random.PCG64(seed))
             none, some = (
-                [estimate(*draw_panel(generator, 8, ratio, wander), AFTER) for _ in range(trials)]
-                for ratio in (1.0, EFFECT)
+                [estimate(*draw_panel(generator, 8, ratio, wander), AFTER) for _ in range(n)] for ratio in (1.0, EFFECT)
             )
+            has_interval = name == "synthetic DiD"
+
+            def rejects(o, has_interval=has_interval) -> bool:
+                return not o.change_low <= 0 <= o.change_high if has_interval else o.p_value <= 0.05
+
             covered = [o.change_low <= EFFECT - 1 <= o.change_high for o in some]
             yield (
-                kind, name, float(np.mean([o.change for o in some]) - (EFFECT - 1)),
-                Share(float(np.mean([o.p_value <= 0.05 for o in none])), trials),
-                Share(float(np.mean(covered)), trials) if name == "synthetic DiD" else None,
-                Share(float(np.mean([o.p_value <= 0.05 for o in some])), trials),
+                kind, name, n, float(np.mean([o.change for o in some]) - (EFFECT - 1)),
+                Share(float(np.mean([rejects(o) for o in none])), n),
+                Share(float(np.mean(covered)), n) if has_interval else None,
+                Share(float(np.mean([rejects(o) for o in some])), n),
             )  # fmt: skip
 
 
@@ -265,10 +270,10 @@ def print_other_means(trials: int, slow_trials: int, seed: int) -> None:
     for treated, kind, *shares in wild(trials, seed):
         print(f"{treated:<8}{kind:<11}" + "".join(f"{s!s:<16}" for s in shares), flush=True)
     print(
-        f"\n8 of 36 places, {slow_trials} trials\n{'places':<11}{'estimator':<19}{'bias':>8}  {'size':<16}{'coverage':<16}power"
+        f"\n8 of 36 places\n{'places':<11}{'estimator':<19}{'trials':>6}{'bias':>9}  {'size':<16}{'coverage':<16}power"
     )
-    for kind, name, bias, *shares in synthetic(slow_trials, seed):
-        print(f"{kind:<11}{name:<19}{bias:>+8.4f}  " + "".join(f"{s or '-'!s:<16}" for s in shares), flush=True)
+    for kind, name, n, bias, *shares in synthetic(trials, slow_trials, seed):
+        print(f"{kind:<11}{name:<19}{n:>6,}{bias:>+9.4f}  " + "".join(f"{s or '-'!s:<16}" for s in shares), flush=True)
     print(
         f"\none series alone, 42 months before, interrupted time series\n{'months':<11}{'bias':>8}  {'size':<16}{'coverage':<16}power"
     )
@@ -285,7 +290,7 @@ def print_other_means(trials: int, slow_trials: int, seed: int) -> None:
         print(f"{ratio:<7.0%}{flagged!s:<16}{bias:+.3f}", flush=True)
 
 
-def main(trials: int = 1000, wald_trials: int = 200, slow_trials: int = 60, seed: int = 20261123) -> None:
+def main(trials: int = 1000, wald_trials: int = 200, slow_trials: int = 200, seed: int = 20261123) -> None:
     warnings.simplefilter("ignore")
     print(
         f"{PLACES} places by {len(MONTHS)} months, {trials:,} trials a row, effect {EFFECT - 1:+.0%}; 5 % tests, 95 % intervals;"

@@ -70,7 +70,7 @@ def offenses(mean: float) -> list[tuple]:
     return rows
 
 
-def make_release(settings: Settings, rows: list[tuple], release: str) -> None:
+def release_offenses(settings: Settings, rows: list[tuple], release: str) -> None:
     """A release that holds these rows, and is the current one."""
     folder = settings.releases / release
     (folder / "internal").mkdir(parents=True)
@@ -86,7 +86,12 @@ def make_release(settings: Settings, rows: list[tuple], release: str) -> None:
             " 0 as rows_superseded, 0 as rows_folded, 0 as rows_not_applicable from offense)"
             f" to '{folder}/internal/fct_reconciliation.parquet'"
         )
-    keys = {"fct_offense": ["offense_id"], "fct_reconciliation": ["agency_id", "entity"]}
+    seal_release(settings, release, {"fct_offense": ["offense_id"], "fct_reconciliation": ["agency_id", "entity"]})
+
+
+def seal_release(settings: Settings, release: str, keys: dict[str, list[str]]) -> None:
+    """Writes the manifest of a release whose tables of the internal tier are there, and makes it the current one."""
+    folder = settings.releases / release
     manifest = {
         "release": release,
         "created_at": datetime(2024, 5, 6, tzinfo=UTC).isoformat(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from json import dumps
 from pathlib import Path
 
 import duckdb
@@ -12,8 +11,8 @@ import pandas as pd
 import yaml
 
 from orchestration.evaluation.study import STUDIES
-from orchestration.release.publish import checksums
 from orchestration.settings import Settings
+from tests.evaluation_home import seal_release
 
 BEATS = tuple(f"B{i:02d}" for i in range(24))
 DRAWN = BEATS[::2]
@@ -46,7 +45,7 @@ def calls(n: int = 4000, by_lot: bool = False, seed: int = 5) -> pd.DataFrame:
     return frame
 
 
-def make_release(settings: Settings, frame: pd.DataFrame, release: str = "2024-05-06-aaaaaaaa") -> None:
+def release_calls(settings: Settings, frame: pd.DataFrame, release: str = "2024-05-06-aaaaaaaa") -> None:
     """A release that holds these calls with their forms, persons and bookings, and is the current one."""
     folder = settings.releases / release
     (folder / "internal").mkdir(parents=True)
@@ -89,16 +88,7 @@ def make_release(settings: Settings, frame: pd.DataFrame, release: str = "2024-0
         con.execute("set timezone = 'UTC'")
         for table, (key, query) in tables.items():
             con.execute(f"copy (select * from ({query}) order by {key}) to '{folder}/internal/{table}.parquet'")
-    manifest = {
-        "release": release,
-        "created_at": datetime(2024, 5, 6, tzinfo=UTC).isoformat(),
-        "files": checksums(folder),
-        "inputs": {},
-        "tables": {t: {"primary_key": [key], "tier": "internal"} for t, (key, _) in tables.items()},
-    }
-    (folder / "manifest.json").write_text(dumps(manifest))
-    settings.current.unlink(missing_ok=True)
-    settings.current.symlink_to(Path("releases") / release)
+    seal_release(settings, release, {t: [key] for t, (key, _) in tables.items()})
 
 
 def write_study(folder: Path, by_lot: bool = False, **over) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import duckdb
@@ -20,7 +20,7 @@ from orchestration.evaluation.estimators import (
     permute_any,
     permute_sets,
 )
-from orchestration.evaluation.panel import ANY, INSIDE, OUTSIDE, Counts, FlowStep, Panel
+from orchestration.evaluation.panel import ANY, INSIDE, OUTSIDE, Counts, FlowStep, Panel, Part
 from orchestration.evaluation.study import Outcome, Study, Window
 
 ALL_DAYS = "all"
@@ -28,7 +28,8 @@ ALL_DAYS = "all"
 
 @dataclass(frozen=True)
 class Named:
-    """An estimate with what it is of. base: the name of its months before."""
+    """An estimate with what it is of. base: the name of its months before; is_told: whether its counts may stand in a
+    report beside the others, or would give a small cell by subtraction."""
 
     name: str
     outcome: str
@@ -40,6 +41,7 @@ class Named:
     after: Window
     effect: Effect
     why: str = ""
+    is_told: bool = True
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,10 @@ class GroupCount:
 
 @dataclass(frozen=True)
 class Analysis:
-    """Results of a study, in the order in which its report shows them. panel: the primary outcome's."""
+    """Results of a study, in the order in which its report shows them. panel: the primary outcome's.
+
+    derivable: small cells that follow from two of the counts that every report has.
+    """
 
     study: Study
     panel: Panel
@@ -78,6 +83,7 @@ class Analysis:
     contiguous: Permuted
     monthly: tuple[tuple[str, int, int], ...]
     days_count: tuple[tuple[str, int, int], ...]
+    derivable: tuple[str, ...] = ()
 
     def fewer_at(self, z: np.ndarray) -> np.ndarray:
         """Fewer reports, were the main coefficient so many errors from its estimate."""
@@ -99,7 +105,7 @@ def analyze(con: duckdb.DuckDBPyConnection, study: Study) -> Analysis:
     p = study.permutation
     sets = contiguous_sets(panel.units, counts.neighbors(), int(treated.sum()), p.contiguous_draws, p.seed)
     window = Window(first=base.first, last=study.after.last)
-    return Analysis(
+    found = Analysis(
         study=study,
         panel=panel,
         main=run.one("main specification", primary),
@@ -152,6 +158,42 @@ def analyze(con: duckdb.DuckDBPyConnection, study: Study) -> Analysis:
             for d in study.left_out_days
         ),
     )  # fmt: skip
+    return _guarded(counts, found)
+
+
+def _guarded(counts: Counts, a: Analysis) -> Analysis:
+    """With the estimates marked whose counts, beside those told before, would give a small cell by subtraction."""
+    s, parts = a.study, {}
+    places = {n: p.units for n, p in s.places.items()} | ({s.spillover.name: s.spillover.units} if s.spillover else {})
+
+    def tell(name: str, outcome: str, units, window: Window, days: str = ALL_DAYS, hours: str = ANY) -> Part:
+        part = Part(outcome, tuple(sorted(units)), window.first, window.last, days, hours)
+        parts.setdefault(part, name)
+        return part
+
+    def both(n: Named) -> list[Part]:
+        return [tell(n.name, n.outcome, places[n.place], window, n.days, n.hours) for window in (n.before, n.after)]
+
+    treated, base = places[s.main.place], s.base(s.main.base).months
+    both(a.main)
+    for d in s.left_out_days:
+        tell(f"{s.main.outcome}, without {d.name}", s.main.outcome, treated, base, d.name)
+    for units, who in ((treated, "treated"), (set(s.unit.values) - set(treated), "others")):
+        for o in s.outcomes:
+            tell(f"table_one: {o.name} ({who})", o.name, units, base)
+        for month in a.panel.months:
+            tell(f"monthly: {s.main.outcome}, {month} ({who})", s.main.outcome, units, Window(first=month, last=month))
+    always = len(parts)
+    tables = {t: getattr(a, t) for t in ("outcomes", "bases", "placebos", "days", "hours")}
+    tables |= {"spillover": a.spillover[:1] if a.spillover else (), "curve": a.curve}
+    estimates = [n for table in tables.values() for n in table]
+    of = [both(n) for n in estimates]
+    told, at = counts.told(parts), {p: i for i, p in enumerate(parts)}
+    withheld = told.withheld(always, [[at[p] for p in own] for own in of], s.suppression)
+    marked = iter([replace(n, is_told=k not in withheld) for k, n in enumerate(estimates)])
+    tables = {t: tuple(next(marked) for _ in table) for t, table in tables.items()}
+    tables["spillover"] = (*tables["spillover"], a.spillover[1]) if a.spillover else None
+    return replace(a, **tables, derivable=tuple(told.of(np.arange(always)).derivable(s.suppression)))
 
 
 class _Runner:

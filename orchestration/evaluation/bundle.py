@@ -14,6 +14,7 @@ import numpy as np
 import yaml
 
 from orchestration.evaluation.analysis import Analysis
+from orchestration.evaluation.blocks import TableBlock
 from orchestration.evaluation.design import Results
 from orchestration.evaluation.panel import Panel
 from orchestration.evaluation.study import Question, Study
@@ -101,10 +102,12 @@ def panel_csv(study: Study, panel: Panel) -> str:
     return out.getvalue()
 
 
-def small_cells(study: Question, content: str, counts: tuple[str, ...]) -> int:
-    """How many cells in the count columns of a panel are too small to leave the internal tier."""
-    rows = csv.DictReader(io.StringIO(content))
-    return sum(0 < int(r[c]) < study.suppression for r in rows for c in counts)
+def panel_table(found: Results) -> TableBlock:
+    """The main model's data as a table, by whose rule they may leave or not."""
+    rows = list(csv.DictReader(io.StringIO(found.panel)))
+    counts = {*found.counts, *(c for pair in found.parts for c in pair)}
+    cells = tuple(tuple(int(v) if c in counts else v for c, v in r.items()) for r in rows)
+    return TableBlock("panel", "", tuple(rows[0]), cells, found.counts, parts=found.parts)
 
 
 def write_panel(out: Path, sealed: Path, study: Question, found: Results, dua_id: str | None) -> dict:
@@ -115,7 +118,7 @@ def write_panel(out: Path, sealed: Path, study: Question, found: Results, dua_id
     """
     content, file = found.panel, found.file
     sha256 = hashlib.sha256(content.encode()).hexdigest()
-    if not found.is_sealed and not small_cells(study, content, found.counts):
+    if not found.is_sealed and not panel_table(found).small_cells(study.suppression):
         (out / file).parent.mkdir()
         (out / file).write_text(content, encoding="utf-8")
         return {"file": file, "sha256": sha256, "is_public": True, "dua_id": None}

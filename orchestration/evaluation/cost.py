@@ -12,7 +12,7 @@ import duckdb
 import numpy as np
 
 from orchestration.engine import text
-from orchestration.evaluation.findings import Block, Figure, Heading, Paragraph, TableBlock, count
+from orchestration.evaluation.blocks import Block, Figure, Heading, Paragraph, TableBlock, count
 from orchestration.evaluation.study import Cost, StudyError
 
 PRICES, EFFECT, TOGETHER = "prices", "effect", "together"

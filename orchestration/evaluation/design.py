@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import duckdb
 
-    from orchestration.evaluation.findings import Block
+    from orchestration.evaluation.blocks import Block
     from orchestration.evaluation.power import Detectable
     from orchestration.evaluation.study import Question
 
@@ -30,7 +30,7 @@ class Results:
     """What a bundle is written from.
 
     figures: {name: SVG}. said: one line on how much was estimated. panel: CSV of the main model's data, whose columns
-    `counts` must hold no small cell if it is to be public. scripts: from what is said of the panel, {file name: text}. reads: files of
+    `counts` must hold no small cell, nor leave one of the pairs `parts`, if it is to be public. scripts: from what is said of the panel, {file name: text}. reads: files of
     the release that it reads beside its population's table. file: where the main model's data lie. is_sealed: whether
     they may never be public.
     """
@@ -43,6 +43,7 @@ class Results:
     counts: tuple[str, ...]
     scripts: Callable[[dict], dict[str, str]]
     seed: int
+    parts: tuple[tuple[str, str], ...] = ()
     reads: tuple[str, ...] = ()
     file: str = "data/panel.csv"
     is_sealed: bool = False

@@ -13,7 +13,7 @@ import numpy as np
 from orchestration.evaluation.panel import Panel
 from orchestration.evaluation.study import Window
 
-Z = 1.959964  # 97.5 % point of the normal
+Z = 1.959963984540054  # 97.5 % point of the normal
 POISSON, LINEAR = "poisson", "linear"
 
 
@@ -70,6 +70,19 @@ def _frame(panel: Panel, treated: np.ndarray, base: Window, after: Window):
     )  # fmt: skip
 
 
+def fixed_effects(formula: str, frame, estimator: str):
+    """Poisson or least squares with fixed effects by pyfixest, errors clustered by the column `unit` (CRV1).
+
+    The package stops at six digits of its fixed effects; here it goes on to twelve, so that the errors have six.
+    """
+    import pyfixest as pf
+
+    closely = {"vcov": {"CRV1": "unit"}, "demeaner": pf.MapDemeaner(fixef_tol=1e-12)}
+    if estimator == POISSON:
+        return pf.fepois(formula, frame, iwls_tol=1e-12, iwls_maxiter=100, **closely)
+    return pf.feols(formula, frame, **closely)
+
+
 def difference_in_differences(
     panel: Panel, treated: np.ndarray, base: Window, after: Window, estimator: str = POISSON
 ) -> Effect:
@@ -77,10 +90,8 @@ def difference_in_differences(
 
     treated: true for the treated places. Poisson is the count model; linear counts rows per place and month.
     """
-    import pyfixest as pf
-
     frame = _frame(panel, treated, base, after)
-    fit = (pf.fepois if estimator == POISSON else pf.feols)("n ~ is_on | unit + month", frame, vcov={"CRV1": "unit"})
+    fit = fixed_effects("n ~ is_on | unit + month", frame, estimator)
     coefficient, error = float(fit.coef()["is_on"]), float(fit.se()["is_on"])
     p_value = float(fit.pvalue()["is_on"])
     low, high = (float(v) for v in fit.confint().loc["is_on"])
@@ -221,7 +232,6 @@ class EventStudy:
 def event_study(panel: Panel, treated: np.ndarray, window: Window, reference: str, starts: str) -> EventStudy:
     """Poisson with both fixed effects, one term for each month but the reference, errors clustered by place."""
     import pandas as pd
-    import pyfixest as pf
 
     kept = panel.in_window(window)
     months = tuple(m for m, k in zip(panel.months, kept, strict=True) if k)
@@ -231,7 +241,7 @@ def event_study(panel: Panel, treated: np.ndarray, window: Window, reference: st
     terms = [f"m{i}" for i in others]
     for i, term in zip(others, terms, strict=True):
         frame[term] = (treated[frame["unit"]] & (frame["month"] == i)).astype(int)
-    fit = pf.fepois(f"n ~ {' + '.join(terms)} | unit + month", frame, vcov={"CRV1": "unit"})
+    fit = fixed_effects(f"n ~ {' + '.join(terms)} | unit + month", frame, POISSON)
     leads = [k for k, i in enumerate(others) if months[i] < starts]
     rows = np.array([[name == f"m{others[k]}" for name in fit.coef().index] for k in leads], dtype=float)
     joint = fit.wald_test(R=rows, distribution="chi2")

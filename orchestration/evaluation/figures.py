@@ -174,7 +174,7 @@ def _curve(a: Analysis):
         change=[100 * n.effect.change for n in order],
         low=[100 * n.effect.change_low for n in order],
         high=[100 * n.effect.change_high for n in order],
-        fewer=[n.effect.averted for n in order],
+        fewer=[n.effect.averted if n.is_told else float("nan") for n in order],
         estimator=[n.effect.estimator for n in order],
     )
     x = alt.X("rank:Q", title=None, scale=alt.Scale(domain=[0, len(order) + 1]))

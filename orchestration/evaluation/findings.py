@@ -1,4 +1,4 @@
-"""What a study found, as blocks of text, tables and figures; how they look is for `render` to say.
+"""What a study of places with one start found, as blocks of text, tables and figures.
 
 Words: fewer offense reports, partly because responders who are not police write none. A count of reports is never
 called a count of what happened, and nothing here is money kept.
@@ -7,81 +7,26 @@ called a count of what happened, and nothing here is money kept.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
 from orchestration.evaluation.analysis import Analysis, Named
+from orchestration.evaluation.blocks import (
+    Block,
+    Figure,
+    Heading,
+    Listing,
+    Paragraph,
+    TableBlock,
+    Verdict,
+    count,
+    flow_rows,
+    p_text,
+    percent,
+    refuse_small_cells,
+    run_banner,
+)
 from orchestration.evaluation.estimators import Permuted
-from orchestration.evaluation.freeze import EXPLORATORY
-from orchestration.evaluation.panel import FlowStep
-from orchestration.evaluation.study import Question, StudyError
-
-
-@dataclass(frozen=True)
-class Heading:
-    text: str
-    on_new_page: bool = False
-
-
-@dataclass(frozen=True)
-class Paragraph:
-    text: str
-    strong: bool = False
-
-
-@dataclass(frozen=True)
-class Listing:
-    items: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class TableBlock:
-    """A table. rows: cells as text or numbers; counts: the columns that are counts of records, which must not be small.
-
-    parts: pairs of columns, a count and a part of it: what is left must not be small either. in_report: whether it is
-    printed there, or only written as CSV. data: columns and rows of the CSV where they are not those that are shown.
-    widths: of the columns in the PDF.
-    """
-
-    name: str
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple, ...]
-    counts: tuple[str, ...] = ()
-    note: str = ""
-    in_report: bool = True
-    data: tuple[tuple[str, ...], tuple[tuple, ...]] | None = None
-    widths: tuple[str, ...] = ()
-    parts: tuple[tuple[str, str], ...] = ()
-
-    def small_cells(self, smallest: int) -> list[str]:
-        """Cells of 1 to `smallest` - 1, shown or in the CSV, and what follows from them by subtraction within a row."""
-        return [
-            f"{row[0]}, {what}"
-            for columns, rows in ((self.columns, self.rows), self.data or ((), ()))
-            for row in rows
-            for what, n in self._cells(dict(zip(columns, row, strict=True)))
-            if 0 < n < smallest
-        ]
-
-    def _cells(self, row: dict) -> Iterable[tuple[str, int]]:
-        yield from ((c, row[c]) for c in self.counts if isinstance(row.get(c), int))
-        for whole, part in self.parts:
-            if isinstance(row.get(whole), int) and isinstance(row.get(part), int):
-                yield f"{whole} less {part}", row[whole] - row[part]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure by the name of its drawing in `figures`. alt: what it shows, in words."""
-
-    name: str
-    title: str
-    alt: str
-
-
-Block = Heading | Paragraph | Listing | TableBlock | Figure
 
 EFFECT_COLUMNS = (
     "what", "outcome", "base", "reports before", "reports seen", "implied without", "fewer reports (95 %)",
@@ -96,23 +41,15 @@ EFFECT_DATA = (
 )  # fmt: skip
 
 
-def percent(value: float) -> str:
-    return f"{100 * value:+.1f} %"
-
-
-def count(value: float) -> str:
-    return f"{value:,.0f}"
-
-
-def p_text(value: float) -> str:
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
-
-
 def _effect_row(named: Named) -> tuple:
     e = named.effect
+    levels = (
+        e.before, e.observed, count(e.counterfactual),
+        f"{count(e.averted)} ({count(e.averted_low)} to {count(e.averted_high)})",
+    )  # fmt: skip
     return (
-        named.name, named.outcome.replace("_", " "), f"{named.before.first} to {named.before.last}", e.before, e.observed,
-        count(e.counterfactual), f"{count(e.averted)} ({count(e.averted_low)} to {count(e.averted_high)})",
+        named.name, named.outcome.replace("_", " "), f"{named.before.first} to {named.before.last}",
+        *(levels if named.is_told else ("withheld",) * 4),
         f"{percent(e.change)} ({100 * e.change_low:+.1f} to {100 * e.change_high:+.1f})",
         p_text(e.p_value),
     )  # fmt: skip
@@ -120,23 +57,19 @@ def _effect_row(named: Named) -> tuple:
 
 def _effect_data(named: Named) -> tuple:
     e = named.effect
-    numbers = (
-        e.counterfactual, e.averted, e.averted_low, e.averted_high, e.change, e.change_low, e.change_high, e.coefficient,
-        e.error, e.p_value,
-    )  # fmt: skip
+    levels = (
+        e.before,
+        e.observed,
+        *(round(n, 6) for n in (e.counterfactual, e.averted, e.averted_low, e.averted_high)),
+    )
+    changes = tuple(round(n, 6) for n in (e.change, e.change_low, e.change_high))
+    scale = tuple(round(n, 6) for n in (e.coefficient, e.error))
+    if not named.is_told:  # nor what the levels follow from: of linear counts the coefficient is in rows
+        levels, scale = ("",) * len(levels), ("",) * len(scale)
     return (
         named.name, named.outcome, named.place, named.before.first, named.before.last, named.after.first,
-        named.after.last, named.days, named.hours, e.estimator, e.before, e.observed, *(round(n, 6) for n in numbers),
+        named.after.last, named.days, named.hours, e.estimator, *levels, *changes, *scale, round(e.p_value, 6),
     )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One question that the result has to stand, what was seen, and whether it stands."""
-
-    question: str
-    seen: str
-    stands: bool
 
 
 def verdicts(a: Analysis) -> list[Verdict]:
@@ -268,17 +201,24 @@ def conclusion(a: Analysis) -> list[str]:
     return said
 
 
+def _withheld(a: Analysis) -> str:
+    return f"they differ by 1 to {a.study.suppression - 1} from others that lie within them, or that they lie within."
+
+
 def curve_summary(a: Analysis) -> str:
     changes = np.array([n.effect.change for n in a.curve])
     averted = np.array([n.effect.averted for n in a.curve])
+    shown = np.array([n.effect.averted for n in a.curve if n.is_told])
     left_out = sum(_excludes_zero(n) for n in a.curve)
     said = (
         f"{len(a.curve)} specifications: {len(a.study.curve.outcomes)} outcomes, {len(a.study.curve.places)} sets of"
         f" places, {len(a.study.curve.bases)} bases, {len(a.study.curve.days)} ways of days,"
         f" {len(a.study.curve.estimators)} estimators. Change from {percent(changes.min())} to {percent(changes.max())},"
-        f" median {percent(float(np.median(changes)))}; fewer reports from {count(averted.min())} to"
-        f" {count(averted.max())}, median {count(float(np.median(averted)))}. The interval leaves out zero in {left_out}."
+        f" median {percent(float(np.median(changes)))}; fewer reports from {count(shown.min())} to"
+        f" {count(shown.max())}, median {count(float(np.median(shown)))}. The interval leaves out zero in {left_out}."
     )
+    if len(shown) < len(a.curve):
+        said += f" The reports of {len(a.curve) - len(shown)} specifications are withheld: {_withheld(a)}"
     if a.study.published:
         p = a.study.published
         near = int(((changes > p.change_percent / 100 - 0.05) & (changes < p.change_percent / 100 + 0.05)).sum())
@@ -316,6 +256,8 @@ def findings(
 
     def effects(name: str, title: str, rows: Iterable[Named], note: str = "") -> TableBlock:
         rows = tuple(rows)
+        if not all(n.is_told for n in rows):
+            note = f"{note} Reports are withheld where {_withheld(a)}".strip()
         return TableBlock(
             name, title, EFFECT_COLUMNS, tuple(map(_effect_row, rows)), EFFECT_COUNTS, note,
             data=(EFFECT_DATA, tuple(map(_effect_data, rows))), widths=EFFECT_WIDTHS,
@@ -416,51 +358,8 @@ def findings(
         Heading("References"),
         Listing(study.references),
     ]  # fmt: skip
-    refuse_small_cells(study, blocks, _on_days_left_out(a))
+    refuse_small_cells(study, blocks, a.derivable)
     return blocks
-
-
-def run_banner(kind: str) -> list[Block]:
-    """What stands first where a run is exploratory."""
-    said = "EXPLORATORY: the study file was not frozen as it is now before these results were seen."
-    return [Paragraph(said, True)] if kind == EXPLORATORY else []
-
-
-def refuse_small_cells(study: Question, blocks: list[Block], others: Iterable[str] = ()) -> None:
-    """Raises StudyError if a count of a table is too small to leave the internal tier, or one that follows from others."""
-    small = [f"{b.name}: {c}" for b in blocks if isinstance(b, TableBlock) for c in b.small_cells(study.suppression)]
-    small += others
-    if small:
-        raise StudyError(
-            f"{study.study_id}: a cell of 1 to {study.suppression - 1} may not leave the internal tier ({small[0]});"
-            " take wider months, more places or a wider outcome"
-        )
-
-
-def _on_days_left_out(a: Analysis) -> list[str]:
-    """Small numbers of reports on the days left out: what is without them is shown beside what is with them."""
-    whole = {n.outcome: n.effect for n in a.outcomes}
-    return [
-        f"days: {n.outcome}, {n.name} ({when})"
-        for n in a.days
-        for when, of in (("before", lambda e: e.before), ("seen", lambda e: e.observed))
-        if 0 < of(whole[n.outcome]) - of(n.effect) < a.study.suppression
-    ]
-
-
-def flow_rows(flow: tuple[FlowStep, ...], smallest: int) -> tuple[tuple, ...]:
-    """The steps, each that leaves out a small number taken together with the next one."""
-    rows: list[tuple] = []
-    names, gone = [], 0
-    for s in flow:
-        names, gone = [*names, s.step], gone + s.left_out
-        if not 0 < gone < smallest:
-            rows.append(("; ".join(names), gone, s.remain))
-            names, gone = [], 0
-    if names:
-        step, left_out, _ = rows.pop()
-        rows.append(("; ".join([step, *names]), left_out + gone, flow[-1].remain))
-    return tuple(rows)
 
 
 def _main_rows(a: Analysis) -> tuple[tuple, ...]:

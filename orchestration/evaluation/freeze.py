@@ -69,11 +69,12 @@ def freeze(folder: Path, home: Path, study_id: str, on: date) -> str:
     return now
 
 
-def kind_of_run(folder: Path, exploratory: bool) -> str:
-    """Whether a run is final or exploratory. Raises StudyError for a final run of a study not frozen as it is."""
+def kind_of_run(folder: Path, now: str, exploratory: bool) -> str:
+    """Whether a run of a study with the hash `now` is final or exploratory. Raises StudyError for a final run of a study
+    not frozen as it is."""
     if exploratory:
         return EXPLORATORY
-    frozen, now = frozen_hash(folder), study_hash(folder)
+    frozen = frozen_hash(folder)
     if frozen is None:
         raise StudyError(f"{folder.name}: the study is not frozen; run `crisis evaluate {folder.name} --freeze` first")
     if frozen != now:

@@ -9,6 +9,7 @@ import numpy as np
 
 from orchestration.engine import name, text
 from orchestration.evaluation.study import Hours, Outcome, Question, Rule, Study, StudyError, Window
+from orchestration.evaluation.subtraction import Told, told
 
 INSIDE, OUTSIDE, ANY = "inside", "outside", "any"
 
@@ -45,6 +46,18 @@ class FlowStep:
     step: str
     left_out: int
     remain: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows that one count is of: of an outcome, in places, from one month to another, on days and in hours."""
+
+    outcome: str
+    units: tuple[str, ...]
+    first: str
+    last: str
+    days: str
+    hours: str
 
 
 def column_sql(column: str) -> str:
@@ -158,12 +171,16 @@ class Counts:
             self._kept[key] = self._count(*key)
         return self._kept[key]
 
+    def _kept_sql(self, days: str, hours: str) -> str:
+        kept = {INSIDE: "is_inside", OUTSIDE: "not is_inside", ANY: "true"}[hours]
+        if days == "all":
+            return kept
+        gone = self.study.days[days]
+        return f"{kept} and day not between '{gone.first}' and '{gone.last}'"
+
     def _count(self, outcome: str, days: str, hours: str) -> Panel:
         flag = [o.name for o in self.study.outcomes].index(outcome)
-        kept = {INSIDE: "is_inside", OUTSIDE: "not is_inside", ANY: "true"}[hours]
-        if days != "all":
-            gone = self.study.days[days]
-            kept += f" and day not between '{gone.first}' and '{gone.last}'"
+        kept = self._kept_sql(days, hours)
         found = self.con.execute(
             f"select unit, month, count(*) from evaluated where is_eligible and is_{flag} and {kept} group by unit, month"
         ).fetchall()
@@ -175,6 +192,18 @@ class Counts:
             r, c, n = (np.array(x) for x in zip(*inside, strict=True))
             counts[r, c] = n
         return Panel(units, months, counts)
+
+    def told(self, parts: dict[Part, str]) -> Told:
+        """Of which rows the counts of these parts are; their names."""
+        return told(self.con, [(name, self._of(part)) for part, name in parts.items()])
+
+    def _of(self, part: Part) -> str:
+        flag = [o.name for o in self.study.outcomes].index(part.outcome)
+        units = ", ".join(map(text, part.units))
+        return (
+            f"is_{flag} and {self._kept_sql(part.days, part.hours)} and unit in ({units})"
+            f" and month between {text(part.first)} and {text(part.last)}"
+        )
 
     def neighbors(self) -> dict[str, set[str]]:
         """Units that share an area: at least so many rows of one area in each of both."""

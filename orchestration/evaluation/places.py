@@ -5,11 +5,12 @@ from __future__ import annotations
 import duckdb
 
 from orchestration.evaluation.analysis import Analysis, analyze
+from orchestration.evaluation.blocks import Block
 from orchestration.evaluation.bundle import panel_csv, scripts
 from orchestration.evaluation.cost import tables_read, with_cost
 from orchestration.evaluation.design import Results, Run
 from orchestration.evaluation.figures import draw
-from orchestration.evaluation.findings import Block, conclusion, findings
+from orchestration.evaluation.findings import conclusion, findings
 from orchestration.evaluation.panel import Counts, Panel
 from orchestration.evaluation.power import Detectable, of_counts
 from orchestration.evaluation.robustness_report import place_blocks, power_blocks

@@ -8,7 +8,7 @@ import io
 import re
 from pathlib import Path
 
-from orchestration.evaluation.findings import Block, Figure, Heading, Listing, Paragraph, TableBlock
+from orchestration.evaluation.blocks import Block, Figure, Heading, Listing, Paragraph, TableBlock
 from orchestration.evaluation.tables import docx, is_number_column, latex, shown
 
 STYLE = """

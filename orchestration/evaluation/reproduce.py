@@ -15,8 +15,8 @@ from itertools import islice, zip_longest
 from pathlib import Path
 
 from orchestration.engine import connect, name, text
-from orchestration.evaluation.freeze import record_look, study_hash
-from orchestration.evaluation.run import BESIDE, build, file_checksums, needs_packages
+from orchestration.evaluation.freeze import record_look
+from orchestration.evaluation.run import BESIDE, Asked, build, file_checksums, needs_packages
 from orchestration.evaluation.study import StudyError
 from orchestration.landing import Manifest
 from orchestration.release.publish import current_release, load_manifest
@@ -61,14 +61,15 @@ def reproduce(
         for beside in BESIDE:
             if (bundle / beside).exists():
                 shutil.copyfile(bundle / beside, study / beside)
-        if study_hash(study) != made["study_sha256"]:
+        asked = Asked.read(study)
+        if asked.sha256 != made["study_sha256"]:
             raise StudyError(
-                f"{bundle}/study.yml: study changed: it is {study_hash(study)[:12]}, and the results were made with"
+                f"{bundle}/study.yml: study changed: it is {asked.sha256[:12]}, and the results were made with"
                 f" {made['study_sha256'][:12]}; put the file back as it was, or evaluate it as a study of its own"
             )
         record_look(settings.home, made["study_id"], made["study_sha256"], now.release, "reproduction", date.today())
         with open_release(settings, now.release) as con:
-            build(con, study, rebuilt, made["kind"], then, made["panel"]["dua_id"], say)
+            build(con, asked, rebuilt, made["kind"], then, made["panel"]["dua_id"], say)
         fresh = _manifest(rebuilt)
         compared = [*_compare(bundle, rebuilt)]
         if not made["panel"]["is_public"] and made["panel"]["sha256"] != fresh["panel"]["sha256"]:

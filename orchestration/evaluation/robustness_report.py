@@ -7,11 +7,10 @@ import math
 import numpy as np
 
 from orchestration.evaluation.analysis import Analysis
+from orchestration.evaluation.blocks import Block, Heading, Paragraph, TableBlock, p_text, percent
 from orchestration.evaluation.bounds import RELATIVE, Bound, against_last_before, bounds
-from orchestration.evaluation.findings import Block, Heading, Paragraph, TableBlock, p_text, percent
 from orchestration.evaluation.power import Detectable
 from orchestration.evaluation.robustness import (
-    LEAST_MONTHS_BEFORE,
     Other,
     holm,
     interrupted_time_series,
@@ -31,7 +30,7 @@ BOUNDS_NOTE = (
 
 
 def others(a: Analysis) -> list[Other]:
-    """The estimates of a study's robustness list, in its order. Raises StudyError where the data are too short."""
+    """The estimates of a study's robustness list, in its order. Raises StudyError where the data do not allow one."""
     s, panel = a.study, a.panel
     treated, base = panel.of(s.places[s.main.place].units), s.base(s.main.base).months
     draws, seed = s.permutation.draws, s.permutation.seed
@@ -44,10 +43,7 @@ def others(a: Analysis) -> list[Other]:
     try:
         return [known[r]() for r in s.robustness if r in known]
     except ValueError as error:
-        raise StudyError(
-            f"{s.study_id}/study.yml: robustness: {error}; take longer data, or remove interrupted_time_series"
-            f" (it needs {LEAST_MONTHS_BEFORE} months before the start)"
-        ) from error
+        raise StudyError(f"{s.study_id}/study.yml: robustness: {error}") from error
 
 
 def place_blocks(a: Analysis) -> list[Block]:

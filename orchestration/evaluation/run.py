@@ -25,6 +25,20 @@ BESIDE = ("study.yml", "notes.md")  # what a study's folder gives to its bundle
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A study's folder as it was read once: the study, and the hash of its file."""
+
+    folder: Path
+    study: Question
+    sha256: str
+
+    @classmethod
+    def read(cls, folder: Path) -> Asked:
+        """Raises StudyError."""
+        return cls(folder, load_study(folder), study_hash(folder))
+
+
+@dataclass(frozen=True)
 class Evaluated:
     """Where the results lie, whether the run was final, and what follows from it. panel: what is said of its data."""
 
@@ -53,18 +67,18 @@ def evaluate(
     from orchestration.release.publish import load_manifest
     from orchestration.release.reader import open_release, release_folder
 
-    study, sha256 = load_study(folder), study_hash(folder)
-    kind = kind_of_run(folder, exploratory)
+    asked = Asked.read(folder)
+    kind, study_id = kind_of_run(folder, asked.sha256, exploratory), asked.study.study_id
     name = release_folder(settings, release).name
-    record_look(settings.home, study.study_id, sha256, name, kind, today or date.today())
-    say(f"{study.study_id}: {kind} run on release {name}")
-    out = settings.home / "evaluations" / study.study_id / (name if kind == "final" else f"{name}-{kind}")
+    record_look(settings.home, study_id, asked.sha256, name, kind, today or date.today())
+    say(f"{study_id}: {kind} run on release {name}")
+    out = settings.home / "evaluations" / study_id / (name if kind == "final" else f"{name}-{kind}")
     for old in (out, sealed_folder(out)):
         if old.exists():
             shutil.rmtree(old)
-    made_of = MadeOf.of(load_manifest(settings, name), study.population.agencies)
+    made_of = MadeOf.of(load_manifest(settings, name), asked.study.population.agencies)
     with open_release(settings, name) as con:
-        return build(con, folder, out, kind, made_of, dua_id, say)
+        return build(con, asked, out, kind, made_of, dua_id, say)
 
 
 def power_before(settings: Settings, study: Question, release: str | None = None) -> list[str]:
@@ -103,14 +117,14 @@ def sealed_folder(bundle: Path) -> Path:
 
 def build(
     con: duckdb.DuckDBPyConnection,
-    folder: Path,
+    asked: Asked,
     out: Path,
     kind: str,
     made_of: MadeOf,
     dua_id: str | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Evaluated:
-    """Writes the bundle of the study in a folder, from an open release that is called what `made_of` says.
+    """Writes the bundle of a study, from an open release that is called what `made_of` says.
 
     Raises StudyError.
     """
@@ -118,7 +132,7 @@ def build(
     from orchestration.evaluation.design import Run, results
     from orchestration.evaluation.render import write_report
 
-    study, sha256 = load_study(folder), study_hash(folder)
+    folder, study, sha256 = asked.folder, asked.study, asked.sha256
     found = results(con, study, Run(kind, made_of.release, sha256, _notes(folder)))
     say(found.said)
     out.mkdir(parents=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from orchestration.evaluation.estimators import LINEAR, POISSON, fixed_effects
 from orchestration.evaluation.staggered_rows import Rows
 
 CALLAWAY_SANTANNA, IMPUTATION, FIXED_EFFECTS = "callaway_santanna", "imputation", "two_way_fixed_effects"
@@ -140,9 +141,7 @@ def imputation(rows: Rows) -> StaggeredEffect:
 
 def two_way_fixed_effects(rows: Rows) -> StaggeredEffect:
     """Least squares with fixed effects of places and months, CRV1; printed beside, since it misleads where starts differ."""
-    import pyfixest as pf
-
-    fit = pf.feols("value ~ is_on | unit + month", _frame(rows), vcov={"CRV1": "unit"})
+    fit = fixed_effects("value ~ is_on | unit + month", _frame(rows), LINEAR)
     return _effect(FIXED_EFFECTS, rows, float(fit.coef()["is_on"]), float(fit.se()["is_on"]), len(rows.units))
 
 
@@ -170,9 +169,7 @@ def poisson_imputation(rows: Rows) -> StaggeredEffect:
 
 def poisson_fixed_effects(rows: Rows) -> StaggeredEffect:
     """Counts: Poisson with fixed effects of places and months, CRV1; printed beside."""
-    import pyfixest as pf
-
-    fit = pf.fepois("n ~ is_on | unit + month", _counts_frame(rows), vcov={"CRV1": "unit"})
+    fit = fixed_effects("n ~ is_on | unit + month", _counts_frame(rows), POISSON)
     coefficient, error, seen = float(fit.coef()["is_on"]), float(fit.se()["is_on"]), float(rows.is_on.sum())
     # The error of seen * (1 - exp(-b)) by the delta method.
     return _of_counts(FIXED_EFFECTS, rows, -seen * np.expm1(-coefficient), seen * np.exp(-coefficient) * error)

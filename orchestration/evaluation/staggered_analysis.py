@@ -64,7 +64,9 @@ class Shifted:
 
 @dataclass(frozen=True)
 class StaggeredAnalysis:
-    """Results of a study of several starts. rows: those of the primary outcome."""
+    """Results of a study of several starts. rows: those of the primary outcome; derivable: small cells that follow from
+    two of its counts; withheld: outcomes, by place, whose counts in Table 1 would give one.
+    """
 
     study: StaggeredStudy
     rows: Rows
@@ -77,6 +79,8 @@ class StaggeredAnalysis:
     shifts: tuple[Shifted, ...]
     spillover: tuple[StaggeredEffect, PermutedStarts] | None
     monthly: tuple[tuple[str, str, float], ...]
+    derivable: tuple[str, ...]
+    withheld: frozenset[int]
 
     @property
     def primary(self) -> Measured:
@@ -89,6 +93,8 @@ def analyze(con: duckdb.DuckDBPyConnection, study: StaggeredStudy) -> StaggeredA
     rows = {o.name: eligible.outcome(o) for o in study.outcomes}
     primary = rows[study.primary.name]
     since = months_since_start(primary)
+    told, of_table_one = eligible.told()
+    always = min(i for own in of_table_one for i in own)
     return StaggeredAnalysis(
         study=study,
         rows=primary,
@@ -101,6 +107,8 @@ def analyze(con: duckdb.DuckDBPyConnection, study: StaggeredStudy) -> StaggeredA
         shifts=tuple(_shifted(x.label, eligible.rate(x)) for x in study.form_and_recode_shift.rates),
         spillover=_spillover(study, primary) if study.spillover else None,
         monthly=_monthly(primary),
+        derivable=tuple(told.of(np.arange(always)).derivable(study.suppression)),
+        withheld=told.withheld(always, of_table_one, study.suppression),
     )
 
 

@@ -1,18 +1,12 @@
-"""What a study of several starts found, as blocks, figures, scripts and conclusion: the design staggered_adoption."""
+"""What a study of several starts found, as blocks and conclusion: the design staggered_adoption."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 
 import duckdb
-import numpy as np
 
-from orchestration.evaluation.bundle import PANEL
-from orchestration.evaluation.design import Results, Run
-from orchestration.evaluation.figures import BLUE, DARK, GRAY, ORANGE, WIDTH, altair, frame_of, svgs
-from orchestration.evaluation.findings import (
+from orchestration.evaluation.blocks import (
     Block,
     Figure,
     Heading,
@@ -27,11 +21,14 @@ from orchestration.evaluation.findings import (
     refuse_small_cells,
     run_banner,
 )
+from orchestration.evaluation.design import Results, Run
 from orchestration.evaluation.power import Detectable, of_means
 from orchestration.evaluation.robustness_report import bounds_line, bounds_table, holm_table, power_blocks
 from orchestration.evaluation.staggered import CALLAWAY_SANTANNA, FIXED_EFFECTS, IMPUTATION, StaggeredEffect
 from orchestration.evaluation.staggered_analysis import Before, Measured, StaggeredAnalysis, analyze
-from orchestration.evaluation.staggered_rows import EligibleRows, Rows
+from orchestration.evaluation.staggered_bundle import panel_csv, scripts
+from orchestration.evaluation.staggered_figures import draw
+from orchestration.evaluation.staggered_rows import EligibleRows, Rows, tells_few
 from orchestration.evaluation.staggered_study import RowOutcome, StaggeredStudy
 from orchestration.evaluation.study import StudyError
 
@@ -58,6 +55,7 @@ def results(con: duckdb.DuckDBPyConnection, study: StaggeredStudy, run: Run) -> 
         said=f"{sum(len(m.effects) for m in a.outcomes)} estimates of {len(a.outcomes)} outcomes",
         panel=panel_csv(a),
         counts=("n", "total") if study.primary.measure == "share" else ("n",),
+        parts=(("n", "total"),) if study.primary.measure == "share" else (),
         scripts=lambda panel: scripts(a, panel),
         seed=study.permutation.seed,
     )
@@ -251,10 +249,12 @@ def findings(a: StaggeredAnalysis, run: Run) -> list[Block]:
             "table_one", "Before the first start: places that start later, and places that never do (Table 1)",
             ("outcome", "months", "rows, later", "rows, never", "later", "never", "standardized difference"),
             tuple(
-                (b.outcome.label, b.months, b.later_rows, b.never_rows, *_levels(b, s.suppression))
-                for b in a.before
+                (b.outcome.label, b.months, *(["not shown"] * 5 if k in a.withheld else (b.later_rows, b.never_rows, *_levels(b, s.suppression))))
+                for k, b in enumerate(a.before)
             ),
-            ("rows, later", "rows, never"), "A share or mean is per row, a count per place and month. A share of 1 to 10 rows is not shown.",
+            ("rows, later", "rows, never"),
+            "A share or mean is per row, a count per place and month. A share of 1 to 10 rows is not shown, nor what differs"
+            " from another count by so few.",
         ),
         Figure("monthly", f"{s.primary.label} by month", "Lines of the primary outcome by month, one for the places of each start."),
         Heading("Months since the start"),
@@ -284,7 +284,7 @@ def findings(a: StaggeredAnalysis, run: Run) -> list[Block]:
         Listing(s.references),
     ]  # fmt: skip
     blocks = [b for b in blocks if not (isinstance(b, TableBlock) and not b.rows)]
-    refuse_small_cells(s, blocks)
+    refuse_small_cells(s, blocks, a.derivable)
     return blocks
 
 
@@ -298,12 +298,6 @@ def _levels(b: Before, smallest: int) -> tuple[str, str, str]:
     ]
     shown = ["not shown" if h else amount(b.outcome, v) for h, v in zip(hidden, (b.later, b.never), strict=True)]
     return shown[0], shown[1], "not shown" if any(hidden) else f"{b.standardized:+.2f}"
-
-
-def tells_few(rows: int, share: float, smallest: int) -> bool:
-    """Whether a share of so many rows tells that 1 to `smallest` - 1 of them have, or have not, what it counts."""
-    taken = round(rows * share)
-    return 0 < taken < smallest or 0 < rows - taken < smallest
 
 
 def _refuse_small_shares(a: StaggeredAnalysis) -> None:
@@ -362,149 +356,3 @@ def _shift_blocks(a: StaggeredAnalysis) -> list[Block]:
             ("rows before", "rows after"), "Callaway and Sant'Anna over eligible rows in program hours; before: places that start later.",
         ),
     ]  # fmt: skip
-
-
-def draw(a: StaggeredAnalysis) -> dict[str, str]:
-    """SVG text by the name of the figure."""
-    return svgs({"monthly": _monthly(a), "since": _since(a), "permutation": _permutation(a)})
-
-
-def _scaled(a: StaggeredAnalysis, values) -> np.ndarray:
-    return np.asarray(values, dtype=float) * (100 if a.study.primary.measure == "share" else 1)
-
-
-def _unit(a: StaggeredAnalysis) -> str:
-    return {"share": "%", "count": "rows", "mean": a.study.primary.unit}[a.study.primary.measure]
-
-
-def _monthly(a: StaggeredAnalysis):
-    alt = altair()
-    frame = frame_of(
-        places=[p for p, _, _ in a.monthly],
-        month=[m for _, m, _ in a.monthly],
-        value=_scaled(a, [v for _, _, v in a.monthly]),
-    )
-    return (
-        alt.Chart(frame)
-        .mark_line(point={"size": 24})
-        .encode(
-            x=alt.X("month:O", title=None, axis=alt.Axis(labelAngle=-60)),
-            y=alt.Y("value:Q", title=_unit(a), scale=alt.Scale(zero=False)),
-            color=alt.Color("places:N", title=None),
-            strokeDash=alt.StrokeDash("places:N", title=None),
-        )
-        .properties(width=WIDTH, height=220)
-    )  # fmt: skip
-
-
-def _since(a: StaggeredAnalysis):
-    alt, e = altair(), a.since
-    frame = frame_of(since=list(e.since), effect=_scaled(a, e.effects), low=_scaled(a, e.low), high=_scaled(a, e.high))
-    x = alt.X("since:O", title="months since the start", axis=alt.Axis(labelAngle=0))
-    base = alt.Chart(frame)
-    return (
-        base.mark_rule(color=BLUE).encode(x=x, y=alt.Y("low:Q", title=f"difference, {_unit(a)}"), y2="high:Q")
-        + base.mark_point(filled=True, color=BLUE, size=45, opacity=1).encode(x=x, y="effect:Q")
-        + alt.Chart(frame_of(y=[0])).mark_rule(color=DARK).encode(y="y:Q")
-    ).properties(width=WIDTH, height=200)
-
-
-def _permutation(a: StaggeredAnalysis):
-    alt = altair()
-    counts, edges = np.histogram(_scaled(a, a.permuted.estimates), bins=40)
-    bars = (
-        alt.Chart(frame_of(low=edges[:-1], high=edges[1:], draws=counts))
-        .mark_bar(color=GRAY)
-        .encode(
-            x=alt.X("low:Q", bin="binned", title=f"difference, {_unit(a)}"), x2="high:Q", y=alt.Y("draws:Q", title="draws")
-        )
-    )  # fmt: skip
-    line = alt.Chart(frame_of(x=_scaled(a, [a.permuted.real]))).mark_rule(color=ORANGE, size=3).encode(x="x:Q")
-    return (bars + line).properties(width=WIDTH, height=160)
-
-
-def panel_csv(a: StaggeredAnalysis) -> str:
-    """The primary outcome by place and month: how many rows, and their sum."""
-    n, total, _ = a.rows.cells()
-    is_whole = a.study.primary.measure != "mean"
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("unit", "month", "period", "start", "is_on", "n", "total"))
-    writer.writerows(
-        (
-            u, m, j + 1, int(start) + 1 if start < len(a.rows.months) else 0, int(j >= start), int(n[i, j]),
-            int(total[i, j]) if is_whole else round(float(total[i, j]), 6),
-        )
-        for i, (u, start) in enumerate(zip(a.rows.units, a.rows.starts, strict=True))
-        for j, m in enumerate(a.rows.months)
-    )  # fmt: skip
-    return out.getvalue()
-
-
-def scripts(a: StaggeredAnalysis, panel: dict) -> dict[str, str]:
-    """{file name: text} of a Stata and an R script that impute the primary outcome again and stop where they disagree."""
-    found = [e for e in a.primary.effects if e.estimator == IMPUTATION]
-    if not found:
-        return {}
-    where = f"It lies in {PANEL}." if panel["is_public"] else f"It is sealed: put it at {PANEL}."
-    head = (
-        f"{a.study.title}: the imputation estimate of the primary outcome, again.",
-        f"Run it from the bundle's folder. The panel has a row per place and month. {where}",
-        f"SHA-256 of the panel: {panel['sha256']}",
-    )
-    texts = (STATA_COUNT, R_COUNT) if a.study.primary.measure == "count" else (STATA, R)
-    return {
-        name: text.format(head="\n".join(f"{mark} {x}" for x in head), effect=found[0].effect, file=PANEL)
-        for name, mark, text in (("main_model.do", "*", texts[0]), ("main_model.R", "#", texts[1]))
-    }
-
-
-STATA = """\
-{head}
-version 14
-import delimited "{file}", clear stringcols(1 2)
-drop if n == 0
-generate double mean = total / n
-encode unit, generate(place)
-regress mean i.place i.period [aweight = n] if !is_on
-predict double without
-generate double effect = mean - without
-summarize effect [aweight = n] if is_on
-display "effect " r(mean)
-assert abs(r(mean) - ({effect:.9f})) < 1e-4
-"""
-
-R = """\
-{head}
-panel <- read.csv("{file}", colClasses = c(unit = "character", month = "character"))
-panel <- panel[panel$n > 0, ]
-panel$mean <- panel$total / panel$n
-untreated <- lm(mean ~ factor(unit) + factor(period), panel[panel$is_on == 0, ], weights = n)
-treated <- panel[panel$is_on == 1, ]
-effect <- weighted.mean(treated$mean - predict(untreated, treated), treated$n)
-print(effect)
-stopifnot(abs(effect - ({effect:.9f})) < 1e-4)
-"""
-
-STATA_COUNT = """\
-{head}
-version 14
-import delimited "{file}", clear stringcols(1 2)
-encode unit, generate(place)
-poisson n i.place i.period if !is_on
-predict double without
-generate double effect = n - without
-summarize effect if is_on
-display "effect " r(sum)
-assert abs(r(sum) - ({effect:.9f})) < 1e-2
-"""
-
-R_COUNT = """\
-{head}
-panel <- read.csv("{file}", colClasses = c(unit = "character", month = "character"))
-untreated <- glm(n ~ factor(unit) + factor(period), poisson, panel[panel$is_on == 0, ])
-treated <- panel[panel$is_on == 1, ]
-effect <- sum(treated$n - predict(untreated, treated, type = "response"))
-print(effect)
-stopifnot(abs(effect - ({effect:.9f})) < 1e-2)
-"""

@@ -19,6 +19,7 @@ from orchestration.evaluation.panel import (
 )
 from orchestration.evaluation.staggered_study import ANY, INSIDE, OUTSIDE, RowOutcome, StaggeredStudy
 from orchestration.evaluation.study import Rule, ShiftRate
+from orchestration.evaluation.subtraction import Told, told
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,12 @@ class Rows:
         )
 
 
+def tells_few(rows: int, share: float, smallest: int) -> bool:
+    """Whether a share of so many rows tells that 1 to `smallest` - 1 of them have, or have not, what it counts."""
+    taken = round(rows * share)
+    return 0 < taken < smallest or 0 < rows - taken < smallest
+
+
 def _all_hold(rules: tuple[Rule, ...]) -> str:
     return " and ".join(map(holds_sql, rules)) or "true"
 
@@ -106,17 +113,59 @@ class EligibleRows:
 
     def outcome(self, outcome: RowOutcome) -> Rows:
         """The rows on which an outcome is measured; of a count, a row of value 1 each."""
+        value = {"share": f"cast(takes_{outcome.name} as double)", "count": "1.0", "mean": f"value_{outcome.name}"}
+        return self._rows(value[outcome.measure], self._measured(outcome))
+
+    def _measured(self, outcome: RowOutcome) -> str:
         kept = {INSIDE: "is_inside", OUTSIDE: "not is_inside", ANY: "true"}[outcome.hours]
-        taken = f"takes_{outcome.name}"
         if outcome.measure == "share":
-            return self._rows(f"cast({taken} as double)", kept)
-        if outcome.measure == "count":
-            return self._rows("1.0", f"{kept} and {taken}")
-        return self._rows(f"value_{outcome.name}", f"{kept} and {taken} and value_{outcome.name} is not null")
+            return kept
+        return f"{kept} and takes_{outcome.name}" + (
+            f" and value_{outcome.name} is not null" if outcome.measure == "mean" else ""
+        )
 
     def rate(self, rate: ShiftRate) -> Rows:
         """The rows among which a share of records is taken, in program hours."""
         return self._rows(f"cast(takes_{rate.name} as double)", f"is_inside and among_{rate.name}")
+
+    def told(self) -> tuple[Told, list[list[int]]]:
+        """Of which rows the counts and shares of a report are: of treated rows and of shifts first, then of Table 1, by
+        outcome the places of its counts. A share that tells of few rows is not shown there."""
+        s, data = self.study, self.study.population.data
+        on = " or ".join(
+            f"unit in ({', '.join(map(text, x.units))}) and month >= {text(x.month)}" for x in s.treatment.starts
+        )
+        ever, every = (f"unit in ({', '.join(map(text, u))})" for u in (sorted(s.start_of), s.unit.values))
+        there = f"{every} and month between {text(data.first)} and {text(data.last)}"
+        early = f"month < {text(min(x.month for x in s.treatment.starts))}"
+
+        def counts(label: str, cell: str, of: str, takes: str | None) -> list[tuple[str, str]]:
+            yes = [(f"{label}, yes ({cell})", f"{of} and {takes}")] if takes else []
+            return [(f"{label} ({cell})", of), *yes]
+
+        def of_outcome(o: RowOutcome, cell: str, where: str) -> list[tuple[str, str]]:
+            takes = f"takes_{o.name}" if o.measure == "share" else None
+            return counts(o.label, cell, f"{there} and {where} and {self._measured(o)}", takes)
+
+        always = [c for o in s.outcomes for c in of_outcome(o, "treated", f"({on})")]
+        for x in s.form_and_recode_shift.rates:
+            for cell, where in (("before", f"{ever} and not ({on})"), ("after", f"({on})")):
+                of = f"{there} and {where} and is_inside and among_{x.name}"
+                always += counts(x.label, cell, of, f"takes_{x.name}")
+        before = [
+            [of_outcome(o, "later", f"{ever} and {early}"), of_outcome(o, "never", f"not {ever} and {early}")]
+            for o in s.outcomes
+        ]
+        found = told(self.con, [*always, *(c for both in before for cell in both for c in cell)])
+        groups, at, n = [], len(always), found.counts
+        for both in before:
+            own = []
+            for cell in both:
+                hidden = len(cell) > 1 and n[at] and tells_few(n[at], n[at + 1] / n[at], s.suppression)
+                own += [at] if hidden else range(at, at + len(cell))
+                at += len(cell)
+            groups.append(own)
+        return found, groups
 
     def _rows(self, value: str, kept: str) -> Rows:
         units = self.study.unit.values

@@ -6,7 +6,7 @@ import io
 import re
 import zipfile
 
-from orchestration.evaluation.findings import TableBlock
+from orchestration.evaluation.blocks import TableBlock
 
 LONG = 40  # rows from which on a table of LaTeX runs over pages
 WIDE_TEXT = 40  # characters from which on a cell of LaTeX is broken into lines

@@ -47,27 +47,6 @@ def test_the_linear_estimate_and_its_level_are_those_by_hand():
     assert effect.change == pytest.approx(-88 / 208)
 
 
-def test_poisson_agrees_with_another_program_to_six_digits():
-    sm = pytest.importorskip("statsmodels.api", reason="statsmodels is a development dependency")
-    import pandas as pd
-
-    generator = np.random.Generator(np.random.PCG64(5))
-    mean = np.exp(generator.normal(3, 0.5, 12))[:, None] * np.exp(generator.normal(0, 0.2, 4))[None, :]
-    panel = Panel(tuple("abcdefghijkl"), MONTHS, generator.poisson(mean))
-    treated = np.arange(12) < 4
-    effect = difference_in_differences(panel, treated, BASE, AFTER)
-    rows = pd.DataFrame([(u, m, panel.counts[u, m], int(u < 4 and m > 1)) for u in range(12) for m in range(4)], columns=["u", "m", "n", "on"])  # fmt: skip
-    x = pd.get_dummies(rows[["u", "m"]].astype(str), drop_first=True).astype(float)
-    x = sm.add_constant(x.assign(on=rows["on"]))
-    fit = sm.GLM(rows["n"], x, family=sm.families.Poisson()).fit(
-        cov_type="cluster", cov_kwds={"groups": rows["u"]}, tol=1e-12
-    )
-    assert effect.coefficient == pytest.approx(fit.params["on"], abs=1e-6)
-    # The corrections differ by name: statsmodels counts every dummy (48 rows, 16 terms), pyfixest's default does not
-    # count fixed effects that the clusters hold (months and the effect: 5).
-    assert effect.error == pytest.approx(fit.bse["on"] * np.sqrt((48 - 16) / (48 - 5)), rel=1e-4)
-
-
 def test_the_closed_form_is_the_poisson_estimate():
     panel, treated = small()
     effect = difference_in_differences(panel, treated, BASE, AFTER)

@@ -19,8 +19,9 @@ pytest.importorskip("typst", reason="the extra `evaluate` is not installed")
 pytest.importorskip("vl_convert", reason="the extra `evaluate` is not installed")
 
 from orchestration.evaluation.analysis import analyze
+from orchestration.evaluation.blocks import TableBlock
 from orchestration.evaluation.figures import draw
-from orchestration.evaluation.findings import TableBlock, conclusion, findings, verdicts
+from orchestration.evaluation.findings import conclusion, findings, verdicts
 from orchestration.evaluation.panel import INSIDE, OUTSIDE, Counts
 from orchestration.evaluation.render import write_report
 
@@ -212,16 +213,6 @@ def test_a_small_cell_does_not_leave(analysis, blocks):
     group = replace(analysis.table_one[0], treated_count=7)
     with pytest.raises(StudyError, match="a cell of 1 to 10 may not leave the internal tier"):
         findings(replace(analysis, table_one=(group,)), "final", "r1", "0" * 64)
-
-
-def test_t17_a_small_number_on_days_left_out_does_not_follow_from_two_tables(analysis):
-    """Reports with the days and without them stand in two tables; their difference is a cell too."""
-    effect = analysis.main.effect
-    days = replace(
-        analysis.days[0], outcome=analysis.main.outcome, effect=replace(effect, observed=effect.observed - 8)
-    )
-    with pytest.raises(StudyError, match=r"may not leave the internal tier \(days: targeted, .* \(seen\)\)"):
-        findings(replace(analysis, days=(days,)), "final", "r1", "0" * 64)
 
 
 def test_a_column_that_the_release_lacks_is_named(con):

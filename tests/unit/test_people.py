@@ -19,8 +19,8 @@ pytest.importorskip("statsmodels", reason="the extra `evaluate` is not installed
 
 import statsmodels.api as sm
 
+from orchestration.evaluation.blocks import TableBlock
 from orchestration.evaluation.design import Run
-from orchestration.evaluation.findings import TableBlock
 from orchestration.evaluation.people.analysis import analyze
 from orchestration.evaluation.people.findings import conclusion, findings, verdicts
 from orchestration.evaluation.people.rows import read_rows
@@ -29,7 +29,7 @@ from orchestration.evaluation.run import evaluate, sealed_folder
 from orchestration.evaluation.study import StudyError, load_study
 from orchestration.release.reader import open_release
 from orchestration.settings import Settings
-from tests.people_home import DRAWN, EFFECT, calls, make_release, write_study
+from tests.people_home import DRAWN, EFFECT, calls, release_calls, write_study
 
 DAY = 86400
 CALLS, BY_LOT = calls(), calls(by_lot=True, seed=7)
@@ -49,7 +49,7 @@ def lot(tmp_path_factory):
 
 def _analyzed(path, frame, by_lot):
     settings = Settings(home=path / "home")
-    make_release(settings, frame)
+    release_calls(settings, frame)
     folder = write_study(path, by_lot)
     with open_release(settings) as con:
         return settings, folder, analyze(con, load_study(folder))
@@ -196,7 +196,7 @@ def test_a_small_cell_is_withheld_with_all_that_it_follows_from(tmp_path):
     frame["hold"] = False
     frame.loc[rare, "hold"] = True
     settings = Settings(home=tmp_path / "home")
-    make_release(settings, frame)
+    release_calls(settings, frame)
     with open_release(settings) as con:
         a = analyze(con, load_study(write_study(tmp_path)))
     assert of(a, "involuntary_hold", "entropy") is None
@@ -222,7 +222,7 @@ def test_t17_nothing_small_follows_from_the_tables_of_a_study(tmp_path):
     rare = [*frame.index[served][:8], *frame.index[~served][:22]]
     frame.loc[rare, "kind"] = "RARE"
     settings = Settings(home=tmp_path / "home")
-    make_release(settings, frame)
+    release_calls(settings, frame)
     # Five forms without a disposition: holds are then known in five rows fewer than roles.
     path = settings.releases / "2024-05-06-aaaaaaaa" / "internal" / "bridge_contact_disposition.parquet"
     with duckdb.connect() as con:
@@ -247,6 +247,29 @@ def test_t17_nothing_small_follows_from_the_tables_of_a_study(tmp_path):
     hold, subject = of(a, "involuntary_hold", "entropy"), of(a, "subject", "entropy")
     assert hold is not None and subject is None
     assert all(r[2:] == tuple(["withheld"] * 7) for r in tables["effects"].rows if r[0] == "the subject was met")
+    # Forms are five more than those with a known hold: how many they are is withheld, and by how much they shift is not.
+    forms = next(r for r in tables["records"].rows if "form" in r[0])
+    assert set(forms[2:7]) == {"withheld"} and "withheld" not in forms[7:]
+    in_csv = next(dict(zip(tables["records"].data[0], r, strict=True)) for r in tables["records"].data[1] if r[0] == "form_written")  # fmt: skip
+    assert in_csv["treated_yes"] == in_csv["share_without"] == in_csv["fewer"] == "" and in_csv["difference"] != ""
+
+
+def test_t17_an_outcome_that_lies_within_another_one_but_for_few_rows_is_withheld(tmp_path):
+    frame = calls(1500, seed=2)
+    settings = Settings(home=tmp_path / "home")
+    # Taken to a hospital, or 7 served calls more that were given a lift: the wider outcome is not told beside the first.
+    lifts = frame.index[frame["program_id"].notna() & (frame["disposition"] == "assisted")][:7]
+    frame.loc[lifts, "disposition"] = "given_a_lift"
+    release_calls(settings, frame)
+    folder = write_study(tmp_path)
+    said = yaml.safe_load((folder / "study.yml").read_text())
+    taken = next(o for o in said["outcomes"] if o["name"] == "taken_to_hospital")
+    rule = [{"column": "cad_disposition_code", "in": ["transported_hospital", "given_a_lift"]}]
+    said["outcomes"].append(taken | {"name": "driven", "role": "secondary", "label": "driven somewhere", "where": rule})
+    (folder / "study.yml").write_text(yaml.safe_dump(said, sort_keys=False))
+    with open_release(settings) as con:
+        a = analyze(con, load_study(folder))
+    assert of(a, "taken_to_hospital", "entropy") is not None and of(a, "driven", "entropy") is None
 
 
 # what the validator refuses

@@ -19,7 +19,7 @@ from orchestration.evaluation.reproduce import differing_cells, reproduce
 from orchestration.evaluation.run import evaluate, file_checksums, sealed_folder
 from orchestration.evaluation.study import StudyError
 from tests.conftest import Home
-from tests.evaluation_home import MONTHS, STARTS, TREATED, UNITS, make_release, offenses, write_study
+from tests.evaluation_home import MONTHS, STARTS, TREATED, UNITS, offenses, release_offenses, write_study
 
 ROWS = offenses(40)
 
@@ -27,7 +27,7 @@ ROWS = offenses(40)
 @pytest.fixture
 def evaluated(home: Home, tmp_path):
     """A home with one release, and the bundle of the study on it."""
-    make_release(home.settings, ROWS, "2024-05-06-aaaaaaaa")
+    release_offenses(home.settings, ROWS, "2024-05-06-aaaaaaaa")
     return home.settings, evaluate(home.settings, write_study(tmp_path), exploratory=True)
 
 
@@ -98,7 +98,7 @@ def _expected(script: str) -> tuple[str, str]:
 
 
 def test_a_panel_with_small_cells_is_sealed_and_the_public_part_names_its_checksum(home, tmp_path):
-    make_release(home.settings, offenses(12), "2024-05-06-bbbbbbbb")
+    release_offenses(home.settings, offenses(12), "2024-05-06-bbbbbbbb")
     study = write_study(tmp_path)
     without = evaluate(home.settings, study, exploratory=True)
     assert without.panel["is_public"] is False and without.panel["dua_id"] is None
@@ -120,7 +120,7 @@ def test_a_bundle_reproduces_byte_for_byte_also_under_another_name_of_its_releas
     assert again.verdict == f"reproduced: all {len(manifest_of(done.folder)['files'])} files have the same bytes"
     # A home that was built anew on a later day holds the same tables under another name.
     shutil.rmtree(settings.releases / "2024-05-06-aaaaaaaa")
-    make_release(settings, ROWS, "2025-01-01-aaaaaaaa")
+    release_offenses(settings, ROWS, "2025-01-01-aaaaaaaa")
     assert reproduce(settings, done.folder).results == ()
     assert [x["kind"] for x in looks(settings.home, "elm_street")] == ["exploratory", "reproduction", "reproduction"]
 
@@ -129,7 +129,7 @@ def test_a_changed_row_is_named_with_its_table(evaluated):
     settings, done = evaluated
     row = next(r for r in ROWS if r[2] == "02" and r[4] == "trespass" and r[6].startswith("2020-06"))
     changed = [(*r[:4], "burglary", *r[5:]) if r is row else r for r in ROWS]
-    make_release(settings, changed, "2024-06-01-cccccccc")
+    release_offenses(settings, changed, "2024-06-01-cccccccc")
     assert reproduce(settings, done.folder).results == ()  # the release that the bundle names is still here
     again = reproduce(settings, done.folder, "2024-06-01-cccccccc")
     assert again.verdict.startswith("not reproduced")

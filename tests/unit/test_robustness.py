@@ -11,7 +11,7 @@ import pytest
 
 from orchestration.evaluation.panel import Panel
 from orchestration.evaluation.study import StudyError, Window, load_study
-from tests.evaluation_home import MONTHS, add_calls, make_release, offenses, write_staggered_study, write_study
+from tests.evaluation_home import MONTHS, add_calls, offenses, release_offenses, write_staggered_study, write_study
 
 pytest.importorskip("diff_diff", reason="the extra `evaluate` is not installed")
 pytest.importorskip("statsmodels", reason="the extra `evaluate` is not installed")
@@ -30,11 +30,13 @@ from orchestration.evaluation.robustness import (
     wild_bootstrap,
     wild_bootstrap_p,
 )
+from orchestration.evaluation.simplex import nearest
 from orchestration.evaluation.staggered import callaway_santanna
 from orchestration.evaluation.staggered_rows import Rows
 
 LONG = tuple(f"{y}-{m:02d}" for y in (2018, 2019, 2020) for m in range(1, 13))
 AFTER, BASE = Window(first="2020-07", last="2020-12"), Window(first="2020-01", last="2020-06")
+TIGHT = {"tol_gap_abs": 1e-13, "tol_gap_rel": 1e-13, "tol_feas": 1e-13}
 
 
 def city(places: int = 14, treated: int = 4, ratio: float = 0.8, seed: int = 2) -> tuple[Panel, np.ndarray]:
@@ -97,37 +99,97 @@ def weighed(target: np.ndarray, donors: np.ndarray, ridge: float = 0.0, intercep
     cp = pytest.importorskip("cvxpy", reason="cvxpy comes with moderndid, a development dependency")
     w, c = cp.Variable(donors.shape[1]), cp.Variable() if intercept else 0.0
     cost = cp.sum_squares(c + donors @ w - target) / len(target) + ridge * cp.sum_squares(w)
-    tight = {"tol_gap_abs": 1e-13, "tol_gap_rel": 1e-13, "tol_feas": 1e-13}
-    cp.Problem(cp.Minimize(cost), [w >= 0, cp.sum(w) == 1]).solve(solver=cp.CLARABEL, **tight)
+    cp.Problem(cp.Minimize(cost), [w >= 0, cp.sum(w) == 1]).solve(solver=cp.CLARABEL, **TIGHT)
     return w.value
 
 
-def test_synthetic_control_agrees_with_an_exact_solver():
-    panel, treated = city()
+@pytest.mark.parametrize("seed", [2, 3])
+def test_synthetic_control_and_its_place_among_placebos_agree_with_an_exact_solver(seed):
+    panel, treated = city(seed=seed)
     series = np.vstack([panel.counts[treated].sum(axis=0), panel.counts[~treated]]).astype(float)
     series /= series[:, :30].mean(axis=1, keepdims=True)
-    implied = weighed(series[0, :30], series[1:, :30].T) @ series[1:, 30:]
+    apart = []
+    for i in range(11):
+        # The treated places are no donors of the others.
+        donors = np.delete(series[1:], i - 1, axis=0) if i else series[1:]
+        apart.append(series[i] - weighed(series[i, :30], donors[:, :30].T) @ donors)
+    implied = series[0, 30:] - apart[0][30:]
     found = synthetic_control(panel, treated, AFTER)
-    assert found.change == pytest.approx(series[0, 30:].mean() / implied.mean() - 1, abs=1e-6)
-    # One of eleven series is the treated one; p is its place among them.
-    assert found.p_value * 11 == pytest.approx(round(found.p_value * 11))
+    assert found.change == pytest.approx(series[0, 30:].mean() / implied.mean() - 1, rel=1e-6)
+    assert found.fit == pytest.approx(math.sqrt((apart[0][:30] ** 2).mean()), rel=1e-6)
+    far = [(a[30:] ** 2).mean() / (a[:30] ** 2).mean() for a in apart]
+    assert found.p_value == pytest.approx(sum(f >= far[0] for f in far) / 11)
 
 
-def test_synthetic_did_agrees_with_an_exact_solver():
+def synthetic_difference(
+    others: np.ndarray, seen: np.ndarray, start: int, noise: float, size: int, months=None
+) -> float:
+    """Equations 1, 4 and 6 of Arkhangelsky and others (2021), weights by another solver."""
+    zeta = (size * (others.shape[1] - start)) ** 0.25 * noise
+    before, later = others[:, :start], others[:, start:].mean(axis=1)
+    places = weighed(seen[:start], before.T, ridge=zeta**2, intercept=True)
+    months = weighed(later, before, ridge=(1e-6 * noise) ** 2, intercept=True) if months is None else months
+    return float(seen[start:].mean() - seen[:start] @ months - places @ (later - before @ months))
+
+
+def test_synthetic_did_and_its_error_agree_with_another_solver_to_six_digits():
+    long, treated = city(places=30, treated=5)
+    panel = Panel(long.units, LONG[24:], long.counts[:, 24:])
+    y, others = panel.counts[treated].astype(float), panel.counts[~treated].astype(float)
+    noise = np.diff(others[:, :6], axis=1).std(ddof=1)
+    effect = synthetic_difference(others, y.mean(axis=0), 6, noise, 5)
+    found = synthetic_did(panel, treated, AFTER, 12, 1)
+    implied = y[:, 6:].mean() - effect
+    assert found.change == pytest.approx(effect / implied, rel=1e-6)
+    # Placebo sets: five of the other places at a time, in the order drawn.
+    generator, placebo = np.random.Generator(np.random.PCG64(1)), []
+    for _ in range(12):
+        drawn = others[generator.permutation(25)]
+        placebo.append(synthetic_difference(drawn[5:], drawn[:5].mean(axis=0), 6, noise, 5))
+    assert found.change_high - found.change == pytest.approx(1.959964 * np.std(placebo) / implied, rel=1e-6)
+    assert found.p_value == (1 + sum(abs(p) >= abs(effect) for p in placebo)) / 13
+
+
+def test_where_months_outnumber_places_the_smallest_months_that_fit_are_taken():
+    """Ten places are met by many weights of thirty months; the penalty then leaves the shortest, which is its own problem."""
+    cp = pytest.importorskip("cvxpy", reason="cvxpy comes with moderndid, a development dependency")
+    panel, treated = city(seed=4)
+    y, others = panel.counts[treated].astype(float), panel.counts[~treated].astype(float)
+    w, before, later = cp.Variable(30), others[:, :30], others[:, 30:].mean(axis=1)
+    level = lambda x: x - x.mean(axis=0)  # noqa: E731
+    meets = [w >= 0, cp.sum(w) == 1, level(before) @ w == level(later)]
+    cp.Problem(cp.Minimize(cp.sum_squares(w)), meets).solve(solver=cp.CLARABEL, **TIGHT)
+    noise = np.diff(before, axis=1).std(ddof=1)
+    effect = synthetic_difference(others, y.mean(axis=0), 30, noise, 4, months=w.value)
+    found = synthetic_did(panel, treated, AFTER, 2, 1)
+    assert found.change == pytest.approx(effect / (y[:, 30:].mean() - effect), rel=1e-6)
+
+
+def test_no_search_of_a_package_comes_nearer_than_the_weights_that_are_taken():
+    fw = pytest.importorskip("diff_diff.utils", reason="the extra `evaluate` is not installed")
     panel, treated = city()
-    y, n1, t1, t0 = panel.counts.astype(float), 4, 6, 30
-    before, donors = y[:, :t0], y[~treated]
-    noise = np.diff(donors[:, :t0], axis=1).std(ddof=1)
-    zeta = (n1 * t1) ** 0.25 * noise
-    omega = weighed(before[treated].mean(axis=0), donors[:, :t0].T, ridge=zeta**2, intercept=True)
-    months = weighed(donors[:, t0:].mean(axis=1), donors[:, :t0], ridge=(1e-6 * noise) ** 2, intercept=True)
-    effect = (y[treated][:, t0:].mean() - y[treated][:, :t0].mean(axis=0) @ months) - omega @ (
-        donors[:, t0:].mean(axis=1) - donors[:, :t0] @ months
-    )
-    found = synthetic_did(panel, treated, AFTER, 50, 1)
-    # The package stops its search where R's synthdid stops, near the least and not at it.
-    assert found.change == pytest.approx(effect / (y[treated][:, t0:].mean() - effect), abs=5e-3)
-    assert found.change_low < -0.2 < found.change_high
+    before, seen = panel.counts[~treated][:, :30].astype(float), panel.counts[treated][:, :30].mean(axis=0)
+    level = lambda x: x - x.mean(axis=0)  # noqa: E731
+    after = panel.counts[~treated][:, 30:].mean(axis=1)
+    for target, columns, zeta in ((seen, before.T, 12.0), (after, before, 1e-5)):
+        ridge, unlevel = len(target) * zeta**2, np.column_stack([columns, target])
+        target, columns = level(target), level(columns)
+        ours = nearest(target, columns, ridge)
+        assert ours.min() >= 0 and ours.sum() == pytest.approx(1, abs=1e-12)
+        # By the package's own search, from its defaults to a search that is ten million times as stubborn.
+        searched = [fw._sc_weight_fw(unlevel, zeta, True, None, *by) for by in ((1e-4, 10_000), (1e-11, 300_000))]
+        least, near, nearer = (((columns @ w - target) ** 2).sum() + ridge * (w**2).sum() for w in (ours, *searched))
+        assert least <= nearer < near and nearer == pytest.approx(least, rel=1e-3)
+        # At the least, no weight that is zero would pull harder than those that are not.
+        pull = columns.T @ (columns @ ours - target) + ridge * ours
+        on = ours > 0
+        assert np.ptp(pull[on]) < 1e-8 * np.abs(pull).max() and (pull[~on] > pull[on].max() - 1e-8).all()
+
+
+def test_placebo_places_need_more_others_than_treated_places():
+    panel, treated = city(places=8, treated=4)
+    with pytest.raises(ValueError, match="4 untreated places for 4 treated ones"):
+        synthetic_did(panel, treated, AFTER, 10, 1)
 
 
 def test_the_interrupted_series_agrees_with_a_second_program_and_its_errors_with_the_formula():
@@ -157,7 +219,7 @@ def test_the_interrupted_series_agrees_with_a_second_program_and_its_errors_with
     bread = np.linalg.inv(root.T @ root)
     error = math.sqrt((bread @ middle @ bread)[-1, -1])
     spread = math.log1p(found.change_high) - math.log1p(found.change)
-    assert spread == pytest.approx((1.96 + 2.9694 / 12 + 0.4160 / 144 - 0.5324 / 1728) * error, rel=1e-5)
+    assert spread == pytest.approx((1.96 + 2.9694 / 12 + 0.4160 / 144 - 0.5324 / 1728) * error, rel=1e-6)
 
 
 def test_a_season_is_not_told_from_a_trend_in_few_months():
@@ -183,22 +245,127 @@ def test_bounds_are_those_by_hand():
     assert bounds(np.array([5.0]), np.eye(1), 0) == ()
 
 
-def test_bounds_agree_with_a_second_program():
+def event_months(seed: int, leads: int, after: int) -> tuple[np.ndarray, np.ndarray]:
+    """Effects by month and their covariance, as of sixty places."""
+    generator = np.random.Generator(np.random.PCG64(seed))
+    draws = generator.normal(0, 0.05, (60, leads + after)) + generator.normal(0, 0.04, (60, 1))
+    return np.append(generator.normal(0, 0.05, leads), generator.normal(-0.25, 0.05, after)), np.cov(draws.T)
+
+
+def shortest(effects: np.ndarray, covariance: np.ndarray, leads: int, bend: float) -> tuple[float, float]:
+    """The fixed-length interval of the paper's section 4.1, by quadratic programs: least variance plus a price of bias,
+    and the price at which the half length gains from neither."""
+    import cvxpy as cp
+    from scipy.optimize import brentq
+    from scipy.stats import foldnorm, norm
+
+    after = len(effects) - leads
+    mean, ahead = np.full(after, 1 / after), np.arange(1, after + 1)
+    w, price = cp.Variable(leads), cp.Parameter(nonneg=True)
+    # Weights w of the slopes before sum to how far a slope of 1 carries the mean after (equation 17).
+    v = cp.hstack([w - cp.hstack([0, w[:-1]]), mean])
+    constant = sum(abs(ahead[:s] @ mean[after - s :]) for s in ahead) - ahead @ mean
+    bias = constant + cp.norm1(cp.cumsum(w))
+    variance = cp.sum_squares(np.linalg.cholesky(covariance).T @ v)
+    program = cp.Problem(cp.Minimize(variance / 2 + price * bias), [cp.sum(w) == ahead @ mean])
+
+    def gain(at: float) -> tuple[float, float]:
+        """How far a price is from what the half length pays for bias; the half length."""
+        price.value = at
+        program.solve(solver=cp.CLARABEL, **TIGHT)
+        error = math.sqrt(variance.value)
+        t = bend * bias.value / error
+        point = foldnorm.ppf(0.95, t)
+        near, far = norm.pdf(point - t), norm.pdf(point + t)
+        by_t = (near - far) / (near + far)
+        return at - bend * by_t * error / (point - t * by_t), error * point
+
+    found = brentq(lambda at: gain(at)[0], 0, 10 * bend, xtol=1e-15)
+    half = gain(found)[1]
+    middle = float(v.value @ effects)
+    return middle - half, middle + half
+
+
+MONTHS_BESIDE = [(2, 2, 4), (3, 3, 3), (4, 5, 6), (5, 6, 1), (6, 11, 12)]
+
+
+@pytest.mark.parametrize(("seed", "leads", "after"), MONTHS_BESIDE)
+def test_bounds_agree_with_linear_programs_and_a_second_program_to_six_digits(seed, leads, after):
     moderndid = pytest.importorskip("moderndid", reason="moderndid is a development dependency")
-    effects = np.array([0.06, -0.04, 0.02, -0.25, -0.3, -0.2])
-    generator = np.random.Generator(np.random.PCG64(1))
-    draws = generator.normal(0, 0.05, (60, 6)) + generator.normal(0, 0.04, (60, 1))
-    covariance = np.cov(draws.T)
-    weights = np.ones((3, 1)) / 3
-    found = bounds(effects, covariance, 3)
-    # Before, the largest move is 0.10. At a multiple m the places may be 0.1 m apart after a month, then 0.2 m, 0.3 m.
-    for b in (b for b in found if b.restriction == RELATIVE):
-        assert (b.low, b.high) == pytest.approx((-0.25 - 0.2 * b.multiple, -0.25 + 0.2 * b.multiple), abs=1e-6)
-    bend = np.abs(np.diff([*effects[:3].tolist(), 0.0], 2)).max()
-    for b in (b for b in found if b.restriction == SMOOTH and b.multiple):
-        theirs = moderndid.compute_flci(effects, covariance, b.multiple * bend, 3, 3, weights)
-        # Both search for the shortest interval, and stop near it.
-        assert (b.interval_low, b.interval_high) == pytest.approx(theirs.flci, rel=5e-3)
+    from moderndid.didhonest.delta.sd.sd import compute_identified_set_sd
+    from scipy.optimize import linprog
+
+    effects, covariance = event_months(seed, leads, after)
+    mean = np.ones((after, 1)) / after
+    moves = np.diff([*effects[:leads], 0.0])
+    bend = np.abs(np.diff(moves)).max()
+    error = math.sqrt(covariance[leads:, leads:].mean())
+    for b in bounds(effects, covariance, leads):
+        same = pytest.approx
+        if b.restriction == RELATIVE:
+            # How far the mean after can move, if none of its months moves farther from the last than the months before did.
+            step = np.eye(after) - np.eye(after, k=-1)
+            most = np.full(2 * after, b.multiple * np.abs(moves).max())
+            far = linprog(-mean.ravel(), A_ub=np.vstack([step, -step]), b_ub=most, bounds=(None, None))
+            assert (b.low, b.high) == same((effects[leads:].mean() + far.fun, effects[leads:].mean() - far.fun), rel=1e-6)  # fmt: skip
+            assert (b.interval_low, b.interval_high) == same((b.low - 1.959964 * error, b.high + 1.959964 * error), rel=1e-6)  # fmt: skip
+        elif b.multiple == 0:
+            # A straight trend through all months before, by generalized least squares, goes on after the start.
+            x = np.column_stack([[*range(-leads, 0), *range(1, after + 1)], np.vstack([np.zeros((leads, after)), np.eye(after)])])  # fmt: skip
+            weight = np.linalg.inv(covariance)
+            spread = np.linalg.inv(x.T @ weight @ x)
+            middle, of = (spread @ x.T @ weight @ effects)[1:].mean(), spread[1:, 1:].mean()
+            assert (b.interval_low, b.interval_high) == same((middle - 1.959964 * of**0.5, middle + 1.959964 * of**0.5), rel=1e-6)  # fmt: skip
+        else:
+            if not math.isnan(b.low):
+                theirs = compute_identified_set_sd(b.multiple * bend, effects, mean, leads, after)
+                assert (b.low, b.high) == same((theirs.id_lb, theirs.id_ub), rel=1e-6)
+            low, high = shortest(effects, covariance, leads, b.multiple * bend)
+            assert (b.interval_low, b.interval_high) == same((low, high), abs=1e-6 * (high - low) / 2)
+            # The second program's solver stops at eight digits of the error, which are five of the interval's middle.
+            theirs = moderndid.compute_flci(effects, covariance, b.multiple * bend, leads, after, mean)
+            assert (b.interval_high - b.interval_low) / 2 == same(theirs.optimal_half_length, rel=1e-6)
+            assert (b.interval_low, b.interval_high) == same(theirs.flci, abs=1e-5 * theirs.optimal_half_length)
+
+
+def test_with_one_month_before_the_shortest_interval_is_that_by_hand():
+    from scipy.stats import foldnorm
+
+    # Before: 2. After: 5, 6. A straight trend falls by 2 a month: 5 + 2 and 6 + 4, in the mean 8.5. Its error, of
+    # effects without covariance: (1 + 1) / 4 + 1.5^2 = 2.75. Worst bias of a bend of 2: (2 + 6) / 2 = 4.
+    found = bounds(np.array([2.0, 5.0, 6.0]), np.eye(3), 1)
+    once = next(b for b in found if b.restriction == SMOOTH and b.multiple == 1)
+    assert (once.low, once.high) == pytest.approx((4.5, 12.5))
+    half = math.sqrt(2.75) * foldnorm.ppf(0.95, 4 / math.sqrt(2.75))
+    assert (once.interval_low, once.interval_high) == pytest.approx((8.5 - half, 8.5 + half), rel=1e-9)
+
+
+def test_bounds_agree_with_a_third_program():
+    """diff-diff looks on a grid: its half length has six digits, its middle four or five."""
+    from diff_diff import HonestDiD
+    from diff_diff.results import MultiPeriodDiDResults, PeriodEffect
+
+    effects, covariance = event_months(3, 3, 3)
+    nan = float("nan")
+    months = [-3, -2, -1, 1, 2, 3]
+    parts = {m: PeriodEffect(m, float(e), 1.0, nan, nan, (nan, nan)) for m, e in zip(months, effects, strict=True)}
+    results = MultiPeriodDiDResults(
+        period_effects=parts, avg_att=nan, avg_se=nan, avg_t_stat=nan, avg_p_value=nan, avg_conf_int=(nan, nan), n_obs=0,
+        n_treated=0, n_control=0, pre_periods=months[:3], post_periods=months[3:], vcov=covariance, reference_period=0,
+        interaction_indices={m: i for i, m in enumerate(months)},
+    )  # fmt: skip
+    bend = np.abs(np.diff([*effects[:3], 0.0], 2)).max()
+    for b in bounds(effects, covariance, 3):
+        method, m = ("relative_magnitude", 1.0) if b.restriction == RELATIVE else ("smoothness", bend)
+        other = HonestDiD(method=method, M=b.multiple * m).fit(results)
+        assert (b.low, b.high) == pytest.approx((other.lb, other.ub), rel=1e-6, nan_ok=True)
+        assert b.interval_high - b.interval_low == pytest.approx(other.ci_ub - other.ci_lb, rel=1e-6)
+        assert b.interval_low == pytest.approx(other.ci_lb, rel=1e-4)
+
+
+def test_no_interval_is_told_where_no_error_is_left():
+    # Two months of one error each: their difference has none.
+    assert all(np.isnan(b.interval_low) for b in bounds(np.array([1.0, 2.0, 3.0]), np.zeros((3, 3)), 2)[4:])
 
 
 def test_effects_against_another_month():
@@ -366,7 +533,7 @@ def test_freezing_prints_what_can_be_found_and_reads_nothing_after_the_start(hom
     monkeypatch.setenv("CRISIS_HOME", str(home.settings.home))
     said = []
     for name, kept in (("whole", rows), ("before", [r for r in rows if r[6] < "2020-05"])):
-        make_release(home.settings, kept, f"2024-05-06-{name}")
+        release_offenses(home.settings, kept, f"2024-05-06-{name}")
         folder = write_study(tmp_path / name, power=power)
         done = CliRunner().invoke(main, ["evaluate", str(folder), "--freeze"])
         assert done.exit_code == 0, done.output

@@ -48,7 +48,7 @@ def changed(folder: Path, *path, to) -> Path:
 def test_every_study_of_the_repository_is_valid_and_frozen_as_it_is(name):
     found = study_folder(name)
     assert load_study(found).study_id == name
-    assert kind_of_run(found, exploratory=False) == FINAL
+    assert kind_of_run(found, study_hash(found), exploratory=False) == FINAL
 
 
 FORMS = {"column": "field_form_recorded", "in": ["yes"]}
@@ -108,13 +108,13 @@ def test_a_study_that_is_not_there_names_those_that_are():
 
 def test_a_study_is_final_only_as_it_was_frozen(folder, tmp_path):
     with pytest.raises(StudyError, match="is not frozen; run"):
-        kind_of_run(folder, exploratory=False)
+        kind_of_run(folder, study_hash(folder), exploratory=False)
     freeze(folder, tmp_path, "denver_star", DAY)
-    assert kind_of_run(folder, exploratory=False) == FINAL
+    assert kind_of_run(folder, study_hash(folder), exploratory=False) == FINAL
     changed(folder, "title", to="Another title")
     with pytest.raises(StudyError, match="changed after it was frozen"):
-        kind_of_run(folder, exploratory=False)
-    assert kind_of_run(folder, exploratory=True) == EXPLORATORY
+        kind_of_run(folder, study_hash(folder), exploratory=False)
+    assert kind_of_run(folder, study_hash(folder), exploratory=True) == EXPLORATORY
     with pytest.raises(StudyError, match=r"the study is frozen as .* and the file is now"):
         freeze(folder, tmp_path, "denver_star", DAY)
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 pytest.importorskip("pyfixest", reason="the extra `evaluate` is not installed")
 pytest.importorskip("vl_convert", reason="the extra `evaluate` is not installed")
 
+from orchestration.evaluation.blocks import Paragraph, TableBlock
 from orchestration.evaluation.cost import (
     EFFECT,
     PRICES,
@@ -24,11 +25,10 @@ from orchestration.evaluation.cost import (
     simulate,
     tables_read,
 )
-from orchestration.evaluation.findings import Paragraph, TableBlock
 from orchestration.evaluation.run import evaluate
 from orchestration.evaluation.study import Cost, StudyError, load_study
 from tests.conftest import Home
-from tests.evaluation_home import make_release, offenses, write_study
+from tests.evaluation_home import offenses, release_offenses, write_study
 
 DRAWS = 200_000
 SAID = {
@@ -162,7 +162,7 @@ def test_a_release_without_prices_is_named(con, tmp_path):
 
 
 def test_a_study_of_places_shows_its_cost_and_never_calls_it_otherwise(home: Home, tmp_path):
-    make_release(home.settings, offenses(40), "2024-05-06-aaaaaaaa")
+    release_offenses(home.settings, offenses(40), "2024-05-06-aaaaaaaa")
     folder = write_study(tmp_path, cost=SAID | {"draws": 1000})
     assert tables_read(load_study(folder)) == ()
     done = evaluate(home.settings, folder, exploratory=True)

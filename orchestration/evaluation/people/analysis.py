@@ -38,7 +38,8 @@ from orchestration.evaluation.study import StudyError
 
 @dataclass(frozen=True)
 class Estimated:
-    """An estimate with what it is of. difference: none where a cell is too small to be told."""
+    """An estimate with what it is of. difference: none where a cell is too small to be told. is_counted: whether its
+    counts may be told; else the difference in points stands alone."""
 
     outcome: str
     label: str
@@ -46,6 +47,7 @@ class Estimated:
     estimator: str
     difference: Difference | None
     holm: float | None = None
+    is_counted: bool = True
 
 
 @dataclass(frozen=True)
@@ -228,22 +230,25 @@ class _Runner:
 
     def estimate(self, name: str, label: str, role: str, estimator: str, y: np.ndarray) -> Estimated:
         known = ~np.isnan(y)
-        is_told = not self._is_small(y) and not self._is_near(known)
-        found = self.difference(estimator, y, known) if is_told else None
-        return Estimated(name, label, role, estimator, found)
+        if self._is_small(y):
+            return Estimated(name, label, role, estimator, None)
+        is_counted = not self._is_near(known, y == 1, y == 0)
+        # Whether forms shift has to be told in any case; of outcomes, one beside another one that gives a cell away is not.
+        found = self.difference(estimator, y, known) if is_counted or role == "record" else None
+        return Estimated(name, label, role, estimator, found, is_counted=is_counted)
 
     def outcome(self, o: PersonOutcome, estimator: str) -> Estimated:
         return self.estimate(o.name, o.label, o.role, estimator, self.rows.outcomes[o.name])
 
-    def _is_near(self, known: np.ndarray) -> bool:
-        """Whether known rows that are told already hold these, or lie within them, but for a small number in an arm."""
-        for told in self._told:
-            if (known & ~told).any() and (told & ~known).any():
-                continue
-            apart = known ^ told
-            if any(0 < (apart & arm).sum() < self.study.suppression for arm in (self.rows.treated, ~self.rows.treated)):
-                return True
-        self._told.append(known)
+    def _is_near(self, *counted: np.ndarray) -> bool:
+        """Whether, in an arm, rows that are counted already hold any of these, or lie within them, but for a small number."""
+        for rows in counted:
+            for told in self._told:
+                for arm in (self.rows.treated, ~self.rows.treated):
+                    more, less = (arm & rows & ~told).sum(), (arm & told & ~rows).sum()
+                    if min(more, less) == 0 and 0 < more + less < self.study.suppression:
+                        return True
+        self._told.extend(counted)
         return False
 
     def _is_small(self, y: np.ndarray, mask: np.ndarray | None = None) -> bool:

@@ -5,8 +5,7 @@ Words: served against not served is associational. What differs is never called 
 
 from __future__ import annotations
 
-from orchestration.evaluation.design import Run
-from orchestration.evaluation.findings import (
+from orchestration.evaluation.blocks import (
     Block,
     Figure,
     Heading,
@@ -20,6 +19,7 @@ from orchestration.evaluation.findings import (
     refuse_small_cells,
     run_banner,
 )
+from orchestration.evaluation.design import Run
 from orchestration.evaluation.people.analysis import Estimated, PeopleAnalysis
 from orchestration.evaluation.people.study import COMPLIER, ENTROPY, INTENT, PROPENSITY, UNADJUSTED
 from orchestration.evaluation.people.survival import Share
@@ -35,6 +35,17 @@ EFFECT_DATA = (
     "share_without", "implied_without", "fewer", "fewer_low", "fewer_high", "difference", "difference_low",
     "difference_high", "clustered_error", "p_value", "holm_p_value", "effective_comparison_rows",
 )  # fmt: skip
+# What stands where counts are withheld: none of them follows from it.
+TOLD_ALONE = (
+    "outcome",
+    "role",
+    "estimator",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "clustered_error",
+    "p_value",
+)
 EFFECT_COUNTS = ("rows", "yes", "treated_rows", "treated_yes", "comparison_rows", "comparison_yes")
 EFFECT_PARTS = (("rows", "yes"), ("treated_rows", "treated_yes"), ("comparison_rows", "comparison_yes"))
 
@@ -55,10 +66,12 @@ def _effect_row(e: Estimated) -> tuple:
     d = e.difference
     if d is None:
         return (e.label, NAMES[e.estimator], *[WITHHELD] * 7)
-    return (
-        e.label, NAMES[e.estimator], d.n_treated, d.events_treated, share(d.share),
-        f"{count(d.implied)} ({share(d.without)})",
+    counts = (
+        d.n_treated, d.events_treated, share(d.share), f"{count(d.implied)} ({share(d.without)})",
         f"{count(d.fewer)} ({_interval(d.fewer_low, d.fewer_high, count)})",
+    )  # fmt: skip
+    return (
+        e.label, NAMES[e.estimator], *(counts if e.is_counted else [WITHHELD] * len(counts)),
         f"{points(d.difference)} ({_interval(d.low, d.high, points)})",
         p_text(d.p_value) if e.holm is None else f"{p_text(d.p_value)} ({p_text(e.holm)})",
     )  # fmt: skip
@@ -72,11 +85,14 @@ def _effect_data(e: Estimated) -> tuple:
         d.without, d.implied, d.fewer, d.fewer_low, d.fewer_high,
         d.difference, d.low, d.high, d.error, d.p_value,
     )  # fmt: skip
-    return (
+    found = (
         e.outcome, e.role, e.estimator, d.n_treated, d.events_treated, round(d.share, 6), d.n_comparison,
         d.events_comparison, *(round(n, 6) for n in numbers),
         "" if e.holm is None else round(e.holm, 6), round(d.effective, 6),
     )  # fmt: skip
+    return (
+        found if e.is_counted else tuple(v if c in TOLD_ALONE else "" for c, v in zip(EFFECT_DATA, found, strict=True))
+    )
 
 
 def _leaves_out_zero(d: Difference) -> bool:
