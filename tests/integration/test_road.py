@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from orchestration.agencies import load_agency
 from orchestration.landing import land_drop
 from orchestration.layers import gates as gates_module
+from orchestration.layers.dbt import DbtFailure
 from orchestration.layers.ledger import Ledger
 from orchestration.layers.models import DBT_LAYERS, GateClosed, Warehouse
 from orchestration.rebuild import rebuild
@@ -288,6 +290,23 @@ def test_a_new_month_of_one_agency_leaves_the_other_months_alone(fresh):
     months = {m for parts in fresh.warehouse.stale().values() for _, m in parts}
     assert months <= {"2024-09", "*"}
     assert "2024-09" in months
+
+
+@pytest.mark.parametrize(
+    ("table_name", "select", "said"),
+    [
+        ("met_outcome__before_after", "*, 1 as more", "-more"),  # written whole by each run
+        ("met_outcome__share_not_arrested", "* replace (7 as month)", "month INTEGER -> VARCHAR"),
+        ("met_outcome__share_not_arrested", "* exclude (month)", "+month"),
+    ],
+)
+def test_a_query_with_other_columns_than_its_contract_is_not_built(fresh, project, table_name, select, said):
+    (path,) = (project / "dbt_project").rglob(f"{table_name}.sql")
+    path.write_text(path.read_text().replace("select * from final", f"select {select} from final"))
+    rows = fresh.in_warehouse(f"from metrics.{table_name} order by all")
+    with pytest.raises(DbtFailure, match=re.escape(f"the query has other columns than the contract: {said}.")):
+        Warehouse.open(edited(fresh, project)).project.invoke("run", "--select", table_name)
+    assert fresh.in_warehouse(f"from metrics.{table_name} order by all") == rows
 
 
 # -- gates

@@ -1,19 +1,12 @@
 {#
   A table by agency and month, of which a run rewrites the window only.
 
-  No table yet: create it with the contract's types and not-null columns, and insert.
   A table that holds months outside of the window: in one transaction, delete the window and insert.
-  A table that lies within the window, or whose columns are not the contract's: drop, create and insert,
-  in one transaction. If the columns differ and the table holds months outside of the window, stop.
+  No table yet, one that lies within the window, or one whose columns are not the contract's: made anew.
+  If the columns differ and the table holds months outside of the window, stop.
 #}
 {% materialization window_table, adapter="duckdb" -%}
     {%- set existing = load_cached_relation(this) -%}
-    {%- set target_relation = this.incorporate(type='table') -%}
-
-    {{ run_hooks(pre_hooks, inside_transaction=False) }}
-    {{ run_hooks(pre_hooks, inside_transaction=True) }}
-
-    {%- set build = [] -%}
     {%- set is_table = existing is not none and existing.is_table -%}
     {%- set keeps_months, changes = window_table_state(existing) if is_table else (false, none) -%}
     {%- if keeps_months and changes -%}
@@ -23,32 +16,58 @@
             ~ " Rebuild all months of the layer."
         ) -%}
     {%- elif keeps_months -%}
-        {%- do build.append(window_table_delete_sql(existing)) -%}
+        {{ return(write_table([window_table_delete_sql(existing)])) }}
     {%- else -%}
-        {# A changed query rebuilds every month, so it is held against the contract here; this plans it once more. #}
-        {{ get_assert_columns_equivalent(sql) }}
-        {%- if existing is not none -%}
-            {%- do build.append('drop ' ~ existing.type ~ ' ' ~ existing) -%}
-        {%- endif -%}
-        {%- do build.append('create table ' ~ target_relation ~ ' ' ~ get_table_columns_and_constraints()) -%}
+        {{ return(write_table(made_anew_sql(existing))) }}
     {%- endif -%}
-    {%- do build.append(
-        'insert into ' ~ target_relation ~ ' (' ~ model.columns.keys() | join(', ') ~ ') '
-        ~ get_select_subquery(sql)
-    ) -%}
+{%- endmaterialization %}
 
-    {# One transaction: a failing statement leaves the old table as it was. #}
+
+{# A table that each run writes as a whole. dbt's own makes a second one, renames both and drops the first. #}
+{% materialization table, adapter="duckdb" -%}
+    {{ return(write_table(made_anew_sql(load_cached_relation(this)))) }}
+{%- endmaterialization %}
+
+
+{# Inserts the model's rows, after these statements and in one transaction with them: a failure leaves all as it was. #}
+{% macro write_table(before) %}
+    {%- set target_relation = this.incorporate(type='table') -%}
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {%- set insert_sql -%}
+        insert into {{ target_relation }} ({{ model.columns.keys() | join(', ') }}) {{ get_select_subquery(sql) }}
+    {%- endset -%}
     {%- call statement('main') -%}
-        {{ build | join(';\n') }}
+        {{ (before + [insert_sql]) | join(';\n') }}
     {%- endcall -%}
-
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {% do persist_docs(target_relation, model) %}
     {% do adapter.commit() %}
     {{ run_hooks(post_hooks, inside_transaction=False) }}
-
     {{ return({'relations': [target_relation]}) }}
-{%- endmaterialization %}
+{% endmacro %}
+
+
+{#
+  Statements that make a table with its contract's types and not-null columns, in place of what is there.
+  A changed query writes every row anew, so here it is held against the contract: stops where they differ.
+#}
+{% macro made_anew_sql(existing) %}
+    {%- set changes = run_query(
+        "select " ~ contract_changes_sql("describe (" ~ sql ~ "\n)", 'column_name', 'column_type')
+    ).rows[0][0] -%}
+    {%- if changes -%}
+        {%- do exceptions.raise_compiler_error(
+            this ~ ": the query has other columns than the contract: " ~ changes ~ ". Mend one of them."
+        ) -%}
+    {%- endif -%}
+    {%- set made = [] -%}
+    {%- if existing is not none -%}
+        {%- do made.append('drop ' ~ existing.type ~ ' ' ~ existing) -%}
+    {%- endif -%}
+    {%- do made.append('create table ' ~ this ~ ' ' ~ get_table_columns_and_constraints()) -%}
+    {{ return(made) }}
+{% endmacro %}
 
 
 {#
@@ -57,19 +76,42 @@
 #}
 {% macro window_table_state(relation) -%}
     {%- set rows = run_query(
-        "with contract as (select column_name, column_type from (describe " ~ get_empty_schema_sql(model.columns)
-        ~ ")), held as (select name as column_name, type as column_type from pragma_table_info('"
-        ~ relation.schema ~ "." ~ relation.identifier ~ "'))"
-        ~ " select exists (select 1 from " ~ relation ~ " as kept where not exists (select 1 from "
+        "select exists (select 1 from " ~ relation ~ " as kept where not exists (select 1 from "
         ~ source('meta', 'layer_window') ~ " as layer_window where layer_window.offset_months = 0"
-        ~ " and layer_window.agency_id = kept.agency_id and layer_window.month = kept.month)) as keeps_months,"
-        ~ " (select string_agg(case when held.column_name is null then '+' || contract.column_name"
-        ~ " when contract.column_name is null then '-' || held.column_name else contract.column_name || ' '"
-        ~ " || held.column_type || ' -> ' || contract.column_type end, ', ' order by column_name)"
-        ~ " from contract full join held using (column_name)"
-        ~ " where held.column_type is distinct from contract.column_type) as changes"
+        ~ " and layer_window.agency_id = kept.agency_id and layer_window.month = kept.month)) as keeps_months, "
+        ~ contract_changes_sql(
+            "from pragma_table_info('" ~ relation.schema ~ "." ~ relation.identifier ~ "')", 'name', 'type'
+        )
     ).rows[0] -%}
     {{ return((rows[0], rows[1])) }}
+{%- endmacro %}
+
+
+{#
+  A scalar subquery: what would have to change for these columns to be the contract's, null when they are.
+  columns_sql gives a row for each column, with its name and its type.
+#}
+{% macro contract_changes_sql(columns_sql, name_column, type_column) -%}
+    (
+        with contract as (
+            select column_name, column_type from (describe {{ get_empty_schema_sql(model.columns) }})
+        ),
+        held as (
+            select {{ name_column }} as column_name, {{ type_column }} as column_type from ({{ columns_sql }})
+        )
+        select
+            string_agg(
+                case
+                    when held.column_name is null then '+' || contract.column_name
+                    when contract.column_name is null then '-' || held.column_name
+                    else contract.column_name || ' ' || held.column_type || ' -> ' || contract.column_type
+                end,
+                ', ' order by column_name
+            )
+        from contract
+        full join held using (column_name)
+        where held.column_type is distinct from contract.column_type
+    ) as changes
 {%- endmacro %}
 
 
