@@ -92,11 +92,6 @@ def _own_words() -> list[str]:
 
 def _search(con: duckdb.DuckDBPyConnection, place: str, values: str, is_cell: bool) -> list[Find]:
     """Finds in the texts of a query with one column `value`. is_cell: whether each is the whole of a table's cell."""
-    spans = " union all ".join(
-        f"select array_to_string(words[i:i + {n - 1}], ' ') as phrase, {n} as length from"
-        f" (select words, unnest(range(1, len(words) - {n - 2})) as i from cut where len(words) >= {n})"
-        for n in range(1, LONGEST + 1)
-    )
     rows = con.execute(
         f"""
         with told as (select distinct value from ({values}) where value is not null),
@@ -106,8 +101,11 @@ def _search(con: duckdb.DuckDBPyConnection, place: str, values: str, is_cell: bo
             select unnest(regexp_extract_all(value, '(?:^|[^0-9])(\\+?1?[-. (]*[0-9]{{3}}[-. )]*[0-9]{{3}}[-. ]*[0-9]{{4}})(?:$|[^0-9])', 1)) as phone
             from told
         ),
+        -- only where the first word of an identifier stands may the rest of it follow
+        starts as (select words, unnest(range(1, len(words) + 1)) as i from cut),
+        wanted as (select distinct split_part(phrase, ' ', 1) as first_word, length from needle),
         seen as (
-            select phrase from ({spans}) group by phrase
+            select array_to_string(words[i:i + length - 1], ' ') as phrase from starts join wanted on words[i] = first_word
             union select right(regexp_replace(phone, '[^0-9]', '', 'g'), 10) from digits
         ),
         whole as (select distinct array_to_string(words, ' ') as phrase from cut where len(words) = 1)
