@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import os
+import shutil
 from collections.abc import Iterable
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 import hypothesis
 import pytest
 
+from orchestration.layers.lock import writer_lock
 from orchestration.layers.models import Warehouse
 from orchestration.release.publish import current_release
 from orchestration.run import Outcome, run_road
@@ -111,21 +113,6 @@ def forms(month: str, n: int = 12, **over) -> list[dict]:
     ]  # fmt: skip
 
 
-_parses: dict[Path, bytes] = {}
-
-
-@contextmanager
-def saved_parse(settings: Settings):
-    """Lends a fresh home what dbt saved of the same project in the home before, which spares it ten seconds."""
-    saved = settings.home / "dbt" / "partial_parse.msgpack"
-    if not saved.exists() and settings.dbt_project in _parses:
-        saved.parent.mkdir(parents=True, exist_ok=True)
-        saved.write_bytes(_parses[settings.dbt_project])
-    yield
-    if settings.dbt_project not in _parses and saved.exists():
-        _parses[settings.dbt_project] = saved.read_bytes()
-
-
 @dataclass
 class Home:
     """A temporary home with helpers that act as its users do."""
@@ -154,14 +141,9 @@ class Home:
     ) -> Outcome:
         self.said: list[str] = []
         settings = settings or self.settings
-        with saved_parse(settings):
-            return run_road(
-                settings,
-                agencies,
-                first,
-                last,
-                report=lambda layer, said: self.said.append(f"{layer}: {said}"),
-            )
+        return run_road(
+            settings, agencies, first, last, report=lambda layer, said: self.said.append(f"{layer}: {said}")
+        )
 
     @property
     def warehouse(self) -> Warehouse:
@@ -188,7 +170,52 @@ class Home:
         return {n: f["sha256"] for n, f in load_manifest(self.settings, self.release)["files"].items()}
 
 
+def empty_home(folder: Path) -> Home:
+    """An empty home with the two test agencies."""
+    return Home(Settings(home=folder / "home", agency_paths=(AGENCIES,), threads=2, memory_limit="2GB"))
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    """An empty home with the two test agencies."""
-    return Home(Settings(home=tmp_path / "home", agency_paths=(AGENCIES,), threads=2, memory_limit="2GB"))
+    return empty_home(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def worker_folder(tmp_path_factory) -> Path:
+    """A folder of this process alone, for as long as it lives."""
+    return tmp_path_factory.getbasetemp()
+
+
+@pytest.fixture(scope="session")
+def built(worker_folder) -> Home:
+    """A home with two months of both agencies, built and released once for all processes. Only read; copies are broken."""
+    shared = worker_folder.parent if "PYTEST_XDIST_WORKER" in os.environ else worker_folder
+    home, done = empty_home(shared / "built"), shared / "built" / "done"
+    with writer_lock(shared / "built", "building a home for tests"):
+        if not done.exists():
+            home.fill("2024-01", "2024-02")
+            outcome = home.run()
+            assert outcome.success, (outcome, home.said)
+            done.touch()
+    return home
+
+
+def copy_home(home: Home, target: Path) -> Home:
+    """A copy of a home, in place of what is there."""
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(home.settings.home, target, symlinks=True)
+    return Home(replace(home.settings, home=target))
+
+
+@pytest.fixture
+def fresh(built, worker_folder) -> Home:
+    """A copy of the built home, to be broken; all copies at one path, where this process has read dbt's project."""
+    return copy_home(built, worker_folder / "home")
+
+
+# These take longest; begun first, they leave no processor waiting for the other at the end.
+LONGEST = ("test_road.py", "test_county_home.py", "test_command.py", "test_agencies.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.release.reader import open_release
+from orchestration.settings import Settings
 from tests.conftest import real_data
 
 CRISIS = Path(sys.executable).parent / "crisis"
@@ -247,10 +249,12 @@ def test_minneapolis_and_seattle_end_to_end(tmp_path):
     home = tmp_path / "home"
     crisis(home, "run", "--drop", str(drop))
 
-    def one(query: str) -> str:
-        return crisis(home, "sql", query, "--csv").split()[-1]
+    assert crisis(home, "sql", "select count(*) from internal.fct_incident", "--csv").split()[-1] == str(14_199 + 7_230)
 
-    assert one("select count(*) from internal.fct_incident") == str(14_199 + 7_230)
+    def one(query: str) -> str:
+        with open_release(Settings(home=home)) as con:
+            return str(con.execute(query).fetchone()[0])
+
     assert one("select count(distinct contact_id) from internal.fct_contact") == "1093"
     assert one(
         "select count(*) from internal.fct_incident where call_type_final_local = 'Emotionally Disturb Person (P)'"

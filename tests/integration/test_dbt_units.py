@@ -7,10 +7,8 @@ from orchestration.layers.models import Warehouse
 from tests.conftest import Home
 
 
-def test_every_unit_test_of_the_models_passes(home: Home):
-    home.fill("2024-01")
-    assert home.run().success
-    project: DbtProject = Warehouse.open(home.settings).project
+def test_every_unit_test_of_the_models_passes(fresh: Home):
+    project: DbtProject = Warehouse.open(fresh.settings).project
     results = project.invoke("test", "--select", "test_type:unit")
     told = " ".join(u["description"] for u in project.manifest["unit_tests"].values())
     assert len(results) >= 15

@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -22,31 +22,49 @@ from orchestration.release.publish import ReleaseRefused, export_candidate, load
 from orchestration.release.reader import NotReading, open_release, read
 from orchestration.run import RunError
 from orchestration.settings import Settings
-from tests.conftest import AGENCIES, BIRCH, CAD, FORMS, JAIL, UNITS, Home, calls, forms, table, units
+from tests.conftest import AGENCIES, BIRCH, CAD, FORMS, JAIL, UNITS, Home, calls, copy_home, forms, table, units
+
+ONE_MORE = table(BIRCH, [{"form": "n", "occurred": "2024-02-07 10:00:00", "force": "N", "disposition": "no_action"}])
+CONTACTS = "select count(*) from internal.fct_contact"
+
+
+@dataclass
+class Later:
+    """The built home after a run that brought one contact more.
+
+    asked: the tables that the gates asked in that run, by layer. read: contacts that a reader counted who opened the
+    release before the run, before and after it.
+    """
+
+    home: Home
+    asked: dict[str, set[str]]
+    read: list[int]
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory) -> Home:
-    """A home with two months of both agencies, built and released once."""
-    folder = tmp_path_factory.mktemp("built")
-    home = Home(Settings(home=folder / "home", agency_paths=(AGENCIES,), threads=2, memory_limit="2GB"))
-    home.fill("2024-01", "2024-02")
-    outcome = home.run()
-    assert outcome.success, (outcome, home.said)
-    # dbt's saved parse holds at one path only: there the copies are broken, one after the other.
-    os.replace(home.settings.home, folder / "kept")
-    return Home(replace(home.settings, home=folder / "kept"))
+def later(built, worker_folder) -> Later:
+    import expectations
+
+    home, asked, whole = copy_home(built, worker_folder / "home"), {}, expectations.judge
+    home.drop("birch", "forms_20240301.csv", ONE_MORE)
+
+    def noted(layer, *given):
+        results = whole(layer, *given)
+        asked.setdefault(layer, set()).update(r.table for r in results)
+        return results
+
+    with pytest.MonkeyPatch.context() as patch, open_release(home.settings) as reader:
+        patch.setattr(expectations, "judge", noted)
+        (before,) = reader.execute(CONTACTS).fetchone()
+        assert home.run().success, home.said
+        (after,) = reader.execute(CONTACTS).fetchone()
+    return Later(copy_home(home, worker_folder / "later"), asked, [before, after])
 
 
 @pytest.fixture
-def fresh(built) -> Home:
-    """A copy of the built home, to be broken."""
-    import shutil
-
-    target = built.settings.home.with_name("home")
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(built.settings.home, target, symlinks=True)
-    return Home(replace(built.settings, home=target))
+def fresh_later(later, worker_folder) -> Home:
+    """A copy of the later home, to be broken."""
+    return copy_home(later.home, worker_folder / "home")
 
 
 def open_months(home: Home, layer: str) -> set[str]:
@@ -439,28 +457,16 @@ judge_layer(w, "staging", ["2024-01"])
     assert gate_states(fresh, "staging")["*", "2024-01"] == "open"
 
 
-def test_tables_that_were_not_written_are_not_asked_again_and_the_findings_are_those_of_asking_all(fresh, monkeypatch):
-    import expectations
-
-    later = {"form": "n", "occurred": "2024-02-07 10:00:00", "force": "N", "disposition": "no_action"}
-    fresh.drop("birch", "forms_20240301.csv", table(BIRCH, [later]))
-    asked, whole = {}, expectations.judge
-
-    def noted(layer, *given):
-        results = whole(layer, *given)
-        asked.setdefault(layer, set()).update(r.table for r in results)
-        return results
-
-    monkeypatch.setattr(expectations, "judge", noted)
-    assert fresh.run().success
+def test_tables_that_were_not_written_are_not_asked_again_and_the_findings_are_those_of_asking_all(later, fresh_later):
+    asked, home = later.asked, fresh_later
     assert {"stg_contact", "stg_contact_disposition"} <= asked["staging"]
     assert not {"stg_unit_response", "stg_jail_booking", "stg_agency"} & asked["staging"]
     assert "dim_date" not in asked["marts"]
-    ledger, warehouse = Ledger(fresh.settings.home), fresh.warehouse
+    ledger, warehouse = Ledger(home.settings.home), home.warehouse
     # A contact's checks read the call's table: whatever they compare is the same as if all had been asked.
     for layer in DBT_LAYERS:
         found = in_order(ledger.findings(layer))
-        ledger_without_judgments(fresh)
+        ledger_without_judgments(home)
         assert all(gates_module.judge_layer(warehouse, layer, warehouse.window(layer, ["2024-02"])).values())
         assert in_order(ledger.findings(layer)) == found
 
@@ -482,11 +488,7 @@ def test_a_crashing_check_is_an_error_and_keeps_the_gate_closed(fresh, monkeypat
     def crash(*args, **kwargs):
         raise RuntimeError("boom")
 
-    fresh.drop(
-        "birch",
-        "forms_20240301.csv",
-        table(BIRCH, [{"form": "n", "occurred": "2024-02-07 10:00:00", "force": "N", "disposition": "no_action"}]),
-    )
+    fresh.drop("birch", "forms_20240301.csv", ONE_MORE)
     with monkeypatch.context() as patch:
         patch.setattr(expectations, "judge", crash)
         before = fresh.release
@@ -496,43 +498,26 @@ def test_a_crashing_check_is_an_error_and_keeps_the_gate_closed(fresh, monkeypat
     assert fresh.run().success
 
 
-def test_a_warehouse_restored_from_yesterday_closes_the_gates_that_no_longer_match(fresh):
-    yesterday = fresh.settings.warehouse.read_bytes()
-    fresh.drop(
-        "birch",
-        "forms_20240301.csv",
-        table(BIRCH, [{"form": "n", "occurred": "2024-02-07 10:00:00", "force": "N", "disposition": "no_action"}]),
-    )
-    assert fresh.run().success
-    after = fresh.checksums()
-    fresh.settings.warehouse.write_bytes(yesterday)
-    assert "2024-02" not in open_months(fresh, "staging")
-    assert "2024-01" in open_months(fresh, "staging")
+def test_a_warehouse_restored_from_yesterday_closes_the_gates_that_no_longer_match(built, fresh_later):
+    home, after = fresh_later, fresh_later.checksums()
+    home.settings.warehouse.write_bytes(built.settings.warehouse.read_bytes())
+    assert "2024-02" not in open_months(home, "staging")
+    assert "2024-01" in open_months(home, "staging")
     with pytest.raises(GateClosed):
-        fresh.warehouse.build("metrics", ["2024-02"])
-    assert fresh.run().success
-    assert fresh.checksums() == after
+        home.warehouse.build("metrics", ["2024-02"])
+    assert home.run().success
+    assert home.checksums() == after
 
 
 # -- readers
 
 
-def test_a_reader_keeps_its_release_and_sees_the_new_one_after_reconnecting(fresh):
-    with open_release(fresh.settings) as reader:
-        count = "select count(*) from internal.fct_contact"
-        assert reader.execute(count).fetchone() == (48,)
-        fresh.drop(
-            "birch",
-            "forms_20240301.csv",
-            table(BIRCH, [{"form": "n", "occurred": "2024-02-07 10:00:00", "force": "N", "disposition": "no_action"}]),
-        )
-        old = fresh.release
-        assert fresh.run().success
-        assert fresh.release != old
-        assert reader.execute(count).fetchone() == (48,)
-    assert fresh.rows(count) == [(49,)]
-    with open_release(fresh.settings, old) as reader:
-        assert reader.execute(count).fetchone() == (48,)
+def test_a_reader_keeps_its_release_and_sees_the_new_one_after_reconnecting(built, later):
+    assert later.read == [48, 48]
+    assert later.home.release != built.release
+    assert later.home.rows(CONTACTS) == [(49,)]
+    with open_release(later.home.settings, built.release) as reader:
+        assert reader.execute(CONTACTS).fetchone() == (48,)
 
 
 @pytest.mark.parametrize(
@@ -608,18 +593,20 @@ def test_planted_identifiers_are_nowhere_but_in_identity_landing_and_drop(tmp_pa
     assert not any(secret in s for s in home.said)
 
 
-def test_a_failing_release_gate_leaves_the_last_good_release_in_place(fresh, monkeypatch):
+def test_a_failing_release_gate_leaves_the_last_good_release_in_place(fresh_later, built, monkeypatch):
     """With disclosure control switched off the candidate holds small cells, and its gate says so."""
     from orchestration.release import disclosure
 
-    before = fresh.release
-    new = [{"form": "n", "occurred": "2024-02-07 10:00:00", "force": "N", "disposition": "no_action"}]
-    fresh.drop("birch", "forms_20240301.csv", table(BIRCH, new))
+    # All is built, and the release of before the one more contact is current.
+    home, before = fresh_later, built.release
+    home.settings.current.unlink()
+    home.settings.current.symlink_to(os.path.join("releases", before))
     with monkeypatch.context() as patch:
         patch.setattr(disclosure, "SMALLEST_CELL", 0)
-        outcome = fresh.run()
+        outcome = home.run()
     assert not outcome.success
-    assert gate_states(fresh, "release") == {("*", "*"): "closed"}
-    assert fresh.release == before
-    assert fresh.run().success
-    assert fresh.release != before
+    assert gate_states(home, "release") == {("*", "*"): "closed"}
+    assert home.release == before
+    assert home.rows(CONTACTS) == [(48,)]
+    assert home.run().success
+    assert home.rows(CONTACTS) == [(49,)]
