@@ -33,6 +33,8 @@ create temp macro answer(word) as case word
 end;
 create temp macro code(standard_code, local_code) as
     coalesce(standard_code, case when local_code is null then 'not_recorded' else 'other' end);
+create temp macro untold(word) as
+    word in ('not_recorded', 'withheld', 'other', 'unknown', 'refused', 'not_applicable');
 create temp macro local_codes(code_list) as table
     select local_code, standard_code
     from read_csv(getvariable('codes') || '/' || code_list || '.csv', all_varchar = true);
@@ -80,6 +82,8 @@ select
     HeldSeconds as held_seconds,
     Reopened as reopened,
     Program as program,
+    TeamEligible as team_eligible,
+    NotEligible as not_eligible,
     PlaceKind as place,
     trim(Beat) as beat,
     Sector as sector,
@@ -111,8 +115,8 @@ from read_csv(
         'TypeClose': 'varchar', 'PriorityOpen': 'integer', 'PriorityClose': 'integer', 'CloseCode': 'varchar',
         'CancelledBeforeArrival': 'varchar', 'Report': 'varchar', 'CITAsked': 'varchar', 'ClinicianAsked': 'varchar',
         'To988': 'varchar', 'From988': 'varchar', 'Held': 'varchar', 'HeldSeconds': 'integer', 'Reopened': 'varchar',
-        'Program': 'varchar', 'PlaceKind': 'varchar', 'Beat': 'varchar', 'Sector': 'varchar',
-        'District': 'varchar', 'Zip': 'varchar', 'Address': 'varchar', 'Apartment': 'varchar', 'PlaceName': 'varchar',
+        'Program': 'varchar', 'TeamEligible': 'varchar', 'NotEligible': 'varchar', 'PlaceKind': 'varchar',
+        'Beat': 'varchar', 'Sector': 'varchar', 'District': 'varchar', 'Zip': 'varchar', 'Address': 'varchar', 'Apartment': 'varchar', 'PlaceName': 'varchar',
         'CrossStreet': 'varchar', 'Latitude': 'varchar', 'Longitude': 'varchar', 'CallerName': 'varchar',
         'CallerPhone': 'varchar', 'CallerPlace': 'varchar', 'ExportedAt': 'timestamp'
     }
@@ -138,6 +142,15 @@ select
     Program as program,
     Officers as officers,
     Clinicians as clinicians,
+    ShiftNumber as shift,
+    Miles as miles,
+    code(unit_types.standard_code, UnitKind) as unit_type,
+    code(programs.standard_code, Program) as model,
+    case
+        when Clinicians > 0 or unit_type in ('cit_patrol', 'co_responder', 'mobile_crisis')
+            or model in ('cit_police', 'co_response_ride_along', 'mobile_crisis') then true
+        when not untold(unit_type) or not untold(model) then false
+    end as is_bh_capable,
     Dispatched as dispatched,
     Acknowledged as acknowledged,
     Enroute as enroute,
@@ -163,9 +176,11 @@ from read_csv(
         'Program': 'varchar', 'Officers': 'integer', 'Clinicians': 'integer', 'Dispatched': 'timestamp',
         'Acknowledged': 'timestamp', 'Enroute': 'timestamp', 'OnScene': 'timestamp', 'LeftScene': 'timestamp',
         'AtDestination': 'timestamp', 'HandedOver': 'timestamp', 'Cleared': 'timestamp', 'Cancelled': 'timestamp',
-        'OfficerName': 'varchar', 'OfficerNumber': 'varchar'
+        'OfficerName': 'varchar', 'OfficerNumber': 'varchar', 'ShiftNumber': 'varchar', 'Miles': 'double'
     }
-);
+) as sent
+left join local_codes('unit_type') as unit_types on sent.UnitKind = unit_types.local_code
+left join local_codes('response_model') as programs on sent.Program = programs.local_code;
 
 create temp table replaced_unit as
 with twice as (select id from sent_unit group by id having count(*) > 1)
@@ -186,6 +201,15 @@ with summed as (
         min(enroute_at) as first_enroute_at,
         min(on_scene_at) as first_on_scene_at,
         max(cleared_at) as last_cleared_at,
+        min(on_scene_at) filter (where is_bh_capable) as first_bh_capable_on_scene_at,
+        case
+            when count(on_scene_at) filter (where is_bh_capable) > 0 then 'yes'
+            when count(*) filter (
+                where (is_bh_capable and on_scene_at is null and u.cancelled is null)
+                or (is_bh_capable is null and (on_scene_at is not null or u.cancelled is null))
+            ) > 0 then 'unknown'
+            else 'no'
+        end as bh_capable_arrived,
         min_by(id, row(on_scene_at, id)) filter (where on_scene_at is not null) as first_arriving_id,
         count(*) as unit_count,
         count(on_scene_at) as arrived_unit_count,
@@ -229,6 +253,7 @@ with timed as (
             as last_answer,
         seconds(denver(i.received), response.first_dispatched_at) as call_processing,
         seconds(denver(i.received), response.first_on_scene_at) as incident_response,
+        seconds(denver(i.received), response.first_bh_capable_on_scene_at) as bh_capable_response,
         seconds(response.first_on_scene_at, response.last_cleared_at) as elapsed_scene
     from sent_incident as i
     left join response using (number)
@@ -285,9 +310,9 @@ select
     cast(null as integer) as triage_level,
     program as program_number,
     'cedar_county:' || program as program_id,
-    'not_recorded' as program_eligible,
-    'not_recorded' as ineligible_reason_code,
-    cast(null as varchar) as ineligible_reason_local,
+    answer(team_eligible) as program_eligible,
+    code(reasons.standard_code, not_eligible) as ineligible_reason_code,
+    not_eligible as ineligible_reason_local,
     cast(null as varchar) as crisis_line_contact_number,
     cast(null as varchar) as crisis_line_contact_id,
     cast(null as varchar) as report_number,
@@ -315,10 +340,13 @@ select
     first_enroute_at,
     first_on_scene_at,
     last_cleared_at,
+    first_bh_capable_on_scene_at,
     first_arriving_id as first_arriving_unit_response_id,
     case when has_unit_response then 'as_sent' end as first_dispatched_stamp_code,
     case when has_unit_response then 'as_sent' end as first_on_scene_stamp_code,
     case when has_unit_response then 'as_sent' end as last_cleared_stamp_code,
+    case when has_unit_response then 'as_sent' end as first_bh_capable_on_scene_stamp_code,
+    coalesce(bh_capable_arrived, 'unknown') as bh_capable_arrived,
     case when has_unit_response then 'unit' else 'not_applicable' end as response_scope_code,
     unit_count,
     arrived_unit_count,
@@ -348,6 +376,12 @@ select
     case when is_self_initiated then null else valid(incident_response) end as incident_response_seconds,
     case when is_self_initiated then 'not_applicable' else status(received_at, incident_response) end
         as incident_response_status_code,
+    case when is_self_initiated or bh_capable_arrived = 'no' then null else valid(bh_capable_response) end
+        as bh_capable_response_seconds,
+    case
+        when is_self_initiated or bh_capable_arrived = 'no' then 'not_applicable'
+        else status(received_at, bh_capable_response)
+    end as bh_capable_response_status_code,
     valid(elapsed_scene) as elapsed_scene_seconds,
     status(first_on_scene_at, elapsed_scene) as elapsed_scene_status_code,
     withheld_fields,
@@ -355,7 +389,8 @@ select
     cast(null as varchar) as extras
 from timed
 left join local_codes('cad_disposition') as close_codes on timed.close_code = close_codes.local_code
-left join local_codes('location_type') as places on timed.place = places.local_code;
+left join local_codes('location_type') as places on timed.place = places.local_code
+left join local_codes('ineligible_reason') as reasons on timed.not_eligible = reasons.local_code;
 
 create table fct_unit_response as
 with timed as (
@@ -367,6 +402,10 @@ with timed as (
         i.is_exclusion_known,
         i.bh_call_type_initial,
         i.bh_call_type_final,
+        i.beat,
+        i.priority_initial_rank,
+        i.call_type_initial_bh_kind_code as first_kind,
+        i.call_type_final_bh_kind_code as last_kind,
         coalesce(u.month_no - month_number(coalesce(i.received_local_at, i.entered_local_at)) between 0 and 1, false)
             as is_near,
         denver(left_scene) as left_scene_at,
@@ -401,9 +440,9 @@ select
     assignment as assignment_number,
     'unit' as response_scope_code,
     'unit' as response_scope_local,
-    code(unit_types.standard_code, kind) as unit_type_code,
+    unit_type as unit_type_code,
     kind as unit_type_local,
-    code(programs.standard_code, program) as response_model_code,
+    model as response_model_code,
     program as response_model_local,
     officers as officer_count,
     clinicians as clinician_count,
@@ -436,14 +475,14 @@ select
     cast(null as integer) as cit_officer_count,
     cast(null as integer) as peer_count,
     cast(null as integer) as medic_count,
-    cast(null as varchar) as shift_number,
-    cast(null as varchar) as shift_id,
+    shift as shift_number,
+    'cedar_county:' || shift as shift_id,
     cast(null as varchar) as program_number,
     cast(null as varchar) as program_id,
     cast(null as varchar) as relieved_by_unit_number,
     cast(null as timestamptz) as relieved_at,
     cast(null as timestamp) as relieved_local_at,
-    cast(null as double) as vehicle_miles,
+    miles as vehicle_miles,
     case when is_called_off and enroute is null then null else valid(turnout) end as turnout_seconds,
     case when is_called_off and enroute is null then 'not_applicable' else status(dispatched_at, turnout) end
         as turnout_status_code,
@@ -469,9 +508,11 @@ select
     case when is_near then bh_call_type_initial else 'unknown' end as bh_call_type_initial,
     case when is_near then bh_call_type_final else 'unknown' end as bh_call_type_final,
     'unknown' as bh_field_form,
+    case when is_near then beat end as incident_beat,
+    case when is_near then priority_initial_rank end as incident_priority_rank,
+    case when is_near then first_kind else 'unknown' end as call_type_initial_bh_kind_code,
+    case when is_near then last_kind else 'unknown' end as call_type_final_bh_kind_code,
     withheld_fields,
     '' as stamp_imputed,
     cast(null as varchar) as extras
-from spanned as u
-left join local_codes('unit_type') as unit_types on u.kind = unit_types.local_code
-left join local_codes('response_model') as programs on u.program = programs.local_code;
+from spanned;
