@@ -343,7 +343,7 @@ def start_up(bench: Bench, spawned: float) -> dict:
         from orchestration.definitions import build_definitions
 
         build_definitions(settings).resolve_job_def(JOB)
-    os.environ.update(DAGSTER_HOME=str(settings.dagster_home), DAGSTER_DISABLE_TELEMETRY="1")
+    os.environ.update(settings.dagster_environment)
     with item("open Dagster's storage, fresh home"), dg.DagsterInstance.get():
         pass
     with item("import great_expectations"):

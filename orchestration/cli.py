@@ -209,13 +209,7 @@ def serve(port: int) -> None:
     click.echo("preparing the graph")
     project = DbtProject(settings)
     _ = project.manifest_path
-    os.environ.update(
-        DAGSTER_HOME=str(settings.dagster_home),
-        CRISIS_HOME=str(settings.home),
-        DAGSTER_DISABLE_TELEMETRY="1",
-        DAGSTER_EVENT_BATCH_SIZE="1000",
-        PYTHONWARNINGS="ignore",
-    )
+    os.environ.update(settings.dagster_environment, CRISIS_HOME=str(settings.home), PYTHONWARNINGS="ignore")
     click.echo(f"http://127.0.0.1:{port} (stop with Ctrl-C)")
     sys.stdout.flush()
     dagster = Path(sys.executable).parent / "dagster"

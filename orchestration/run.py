@@ -183,9 +183,7 @@ def _run_graph(
 
     import dagster as dg
 
-    os.environ.update(
-        DAGSTER_HOME=str(settings.dagster_home), DAGSTER_DISABLE_TELEMETRY="1", DAGSTER_EVENT_BATCH_SIZE="1000"
-    )
+    os.environ.update(settings.dagster_environment)
     job = _job(settings, warehouse, report)
     existing = {m for a in agencies for m in load_state(settings, a).months} | set(warehouse.wanted())
     ranges = groups(months, existing) or ([_any(existing)] if existing else [])

@@ -107,6 +107,15 @@ class Settings:
         return self.home / "dagster"
 
     @property
+    def dagster_environment(self) -> dict[str, str]:
+        """What Dagster reads from the environment. A batch: what `history.EventHistory` writes in one transaction."""
+        return {
+            "DAGSTER_HOME": str(self.dagster_home),
+            "DAGSTER_DISABLE_TELEMETRY": "1",
+            "DAGSTER_EVENT_BATCH_SIZE": "1000",
+        }
+
+    @property
     def logs(self) -> Path:
         return self.home / "logs"
 

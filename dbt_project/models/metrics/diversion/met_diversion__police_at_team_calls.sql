@@ -61,15 +61,16 @@ call as (
 -- Calls that a team reached. Two teams at one call count in the total once.
 met as (
     {%- for team in ['all_teams'] + teams %}
+    {%- set team_at = 'least(' ~ teams | join('_at, ') ~ '_at)' if team == 'all_teams' else team ~ '_at' %}
     select
         agency_id,
         month,
         '{{ team }}' as team_code,
-        {{ 'least(' ~ teams | join('_at, ') ~ '_at)' if team == 'all_teams' else team ~ '_at' }} as team_at,
+        {{ team_at }} as team_at,
         police_at,
         police_unknown_count
     from call
-    where {{ 'coalesce(' ~ teams | join('_at, ') ~ '_at)' if team == 'all_teams' else team ~ '_at' }} is not null
+    where {{ team_at }} is not null
     {{- '\n    union all' if not loop.last }}
     {%- endfor %}
 ),
