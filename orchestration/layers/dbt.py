@@ -1,7 +1,8 @@
 """Runs dbt in process, with its parsed project kept, and reads the project's manifest.
 
 dbt is imported only when a layer runs: it costs seconds. The parsed project lies in home/dbt and is used again
-until a file of the project or a seed changes.
+until a file of the project or a seed changes. A parse takes ten seconds and names nothing of the home it is made for,
+so what it leaves is kept in the project's target folder too: `make` parses once, and every new home takes a copy.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ import csv
 import hashlib
 import json
 import os
+import shutil
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -20,9 +24,9 @@ from orchestration.settings import Settings
 QUIET = ("--quiet", "--no-write-json", "--log-level", "none", "--log-level-file", "none")
 
 
-PARSED = ("manifest.json", "partial_parse.msgpack")  # what a parse leaves in the target folder
-# By project folder and digest, of this process: a parse takes ten seconds, and names nothing of the home it is made for.
-_parsed: dict[tuple[Path, str], tuple[object, dict[str, bytes]]] = {}
+# What a parse leaves in the target folder.
+PARSED = ("manifest.json", "partial_parse.msgpack", "semantic_manifest.json")
+_parsed: dict[Path, object] = {}  # manifests of this process, by the folder where their parse is kept
 
 
 class DbtFailure(RuntimeError):
@@ -117,24 +121,51 @@ class DbtProject:
         )
 
     @property
+    def kept(self) -> Path:
+        """The folder that keeps the parse of the project as it is now, for every home."""
+        return self.settings.dbt_project / "target" / "parsed" / f"{self.digest}-{versions()['dbt-core']}"
+
+    @property
     def manifest_path(self) -> Path:
         """manifest.json of the project as it is now; parses the project when it is not there."""
         path, mark = self.target / "manifest.json", self.target / "project_digest"
         if not (path.exists() and mark.exists() and mark.read_text() == self.digest):
-            self._parse()
+            if not self._take_kept():
+                self._parse()
             mark.write_text(self.digest)
         return path
+
+    def _take_kept(self) -> bool:
+        """Whether the home has a copy of the kept parse now."""
+        self.target.mkdir(parents=True, exist_ok=True)
+        try:
+            for name in PARSED:
+                shutil.copyfile(self.kept / name, self.target / name)
+        except OSError:
+            return False
+        return True
+
+    def _keep(self) -> None:
+        """Keeps the home's parse for the next home, in place of older ones; not where the project is read-only."""
+        with suppress(OSError):
+            self.kept.parent.mkdir(parents=True, exist_ok=True)
+            new = Path(tempfile.mkdtemp(dir=self.kept.parent))
+            new.chmod(0o755)
+            for name in PARSED:
+                shutil.copyfile(self.target / name, new / name)
+            new.rename(self.kept)
+            for other in self.kept.parent.iterdir():
+                if other != self.kept:
+                    shutil.rmtree(other, ignore_errors=True)
 
     def _parse(self) -> None:
         from dbt.cli.main import dbtRunner
 
-        known = self.settings.dbt_project, self.digest
-        if known in _parsed:
-            self._runner_manifest, files = _parsed[known]
-            self.target.mkdir(parents=True, exist_ok=True)
-            for name, content in files.items():
-                (self.target / name).write_bytes(content)
+        if self.kept in _parsed and self._take_kept():
+            self._runner_manifest = _parsed[self.kept]
             return
+        if not (self.target / "partial_parse.msgpack").exists():
+            self._take_kept()
         self.set_environment()
         # A parse asks no database. One name for all keeps what dbt saves valid when a home is moved or copied.
         os.environ.update(CRISIS_WAREHOUSE="warehouse.duckdb", CRISIS_THREADS="2", CRISIS_MEMORY_LIMIT="8GB")
@@ -142,8 +173,9 @@ class DbtProject:
         self.set_environment()
         if not result.success:
             raise DbtFailure(f"the dbt project cannot be parsed: {result.exception}")
-        self._runner_manifest = result.result
-        _parsed[known] = result.result, {name: (self.target / name).read_bytes() for name in PARSED}
+        self._runner_manifest = _parsed[self.kept] = result.result
+        if not self.kept.exists():
+            self._keep()
 
     @cached_property
     def manifest(self) -> dict:
@@ -191,7 +223,7 @@ class DbtProject:
         found = {}
         for unique_id, node in self.manifest["nodes"].items():
             if node["resource_type"] == "seed":
-                path = Path(node["root_path"]) / node["original_file_path"]
+                path = self.settings.dbt_project / node["original_file_path"]
                 content = path.read_bytes() + json.dumps(node["config"], sort_keys=True).encode()
                 found[unique_id] = hashlib.sha256(content).hexdigest()[:16]
         return found
@@ -199,7 +231,7 @@ class DbtProject:
     def seed(self, unique_id: str) -> tuple[str, str, Path, dict[str, str]]:
         """Schema, table, file and column types of a seed; a column without a declared type is text."""
         node = self.manifest["nodes"][unique_id]
-        path, declared = Path(node["root_path"]) / node["original_file_path"], node["config"]["column_types"]
+        path, declared = self.settings.dbt_project / node["original_file_path"], node["config"]["column_types"]
         with path.open(newline="", encoding="utf-8") as file:
             header = next(csv.reader(file))
         return node["schema"], node["name"], path, {c: declared.get(c, "varchar") for c in header}
@@ -266,3 +298,8 @@ def versions() -> dict[str, str]:
     from importlib.metadata import version
 
     return {package: version(package) for package in ("duckdb", "dbt-core", "dbt-duckdb")}
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as home:
+        _ = DbtProject(Settings(home=Path(home))).manifest_path

@@ -454,7 +454,7 @@ def test_a_changed_cost_parameter_changes_the_figures_that_name_it_and_no_other(
     first, _ = clean
     project = tmp_path / "project"
     for part in ("dbt_project", "seeds"):
-        shutil.copytree(PROJECT / part, project / part)
+        shutil.copytree(PROJECT / part, project / part, ignore=shutil.ignore_patterns("target"))
     path = project / "seeds" / "costs" / "cost_parameter.csv"
     lines = path.read_text().splitlines(keepends=True)
     at = next(i for i, line in enumerate(lines) if line.startswith(f"{param_key},"))

@@ -240,7 +240,7 @@ def project(tmp_path):
     from orchestration.settings import PROJECT
 
     for part in ("dbt_project", "seeds"):
-        shutil.copytree(PROJECT / part, tmp_path / "edited" / part)
+        shutil.copytree(PROJECT / part, tmp_path / "edited" / part, ignore=shutil.ignore_patterns("target"))
     return tmp_path / "edited"
 
 
