@@ -125,7 +125,7 @@ def read(bench: Bench) -> None:
 def judge_rows(bench: Bench) -> None:
     from orchestration.layers.gates import judge_input
 
-    require_open(judge_input(bench.warehouse, AGENCY, bench.landed))
+    require_open(bench, judge_input(bench.warehouse, AGENCY, bench.landed))
 
 
 def link(bench: Bench) -> None:
@@ -137,7 +137,7 @@ def link(bench: Bench) -> None:
 def judge_linked(bench: Bench) -> None:
     from orchestration.layers.linkage import judge_links
 
-    require_open({"links": judge_links(bench.settings(), bench.warehouse.ledger)})
+    require_open(bench, {"links": judge_links(bench.settings(), bench.warehouse.ledger)})
 
 
 def build(layer: str) -> Callable[[Bench], None]:
@@ -148,7 +148,7 @@ def judge(layer: str) -> Callable[[Bench], None]:
     def judged(bench: Bench) -> None:
         from orchestration.layers.gates import judge_layer
 
-        require_open(judge_layer(bench.warehouse, layer, bench.warehouse.window(layer, bench.landed)))
+        require_open(bench, judge_layer(bench.warehouse, layer, bench.warehouse.window(layer, bench.landed)))
 
     return judged
 
@@ -166,7 +166,7 @@ def export(bench: Bench) -> None:
 def judge_candidate(bench: Bench) -> None:
     from orchestration.layers.assets import judge_release
 
-    require_open({"release": judge_release(bench.warehouse)})
+    require_open(bench, {"release": judge_release(bench.warehouse)})
 
 
 def publish(bench: Bench) -> None:
@@ -176,10 +176,11 @@ def publish(bench: Bench) -> None:
     release.publish(bench.warehouse, bench.settings().releases / release.CANDIDATE)
 
 
-def require_open(opened: dict[str, bool]) -> None:
+def require_open(bench: Bench, opened: dict[str, bool]) -> None:
     """A benchmark of a road that stops half-way would flatter it."""
     if not opened or not all(opened.values()):
-        raise SystemExit(f"a gate stayed closed: {opened}")
+        reasons = {gate.reason for gate in bench.warehouse.ledger.gates().values() if gate.state != "open"}
+        raise SystemExit(f"a gate stayed closed: {'; '.join(sorted(reasons))}")
 
 
 def script(bench: Bench) -> None:

@@ -175,7 +175,7 @@ from told
 join cell using (cell_id);
 
 create table met_response__interval_by_slice as
-select * exclude (no_unit_count) from interval_row;
+from interval_row;
 
 create or replace temp view interval_for_all as
 select

@@ -37,14 +37,37 @@
     {%- set insert_sql -%}
         insert into {{ target_relation }} ({{ model.columns.keys() | join(', ') }}) {{ get_select_subquery(sql) }}
     {%- endset -%}
+    {%- set inserts = [] -%}
+    {%- for month in months_apart() -%}
+        {%- do inserts.append(insert_sql ~ " where month = '" ~ month ~ "'") -%}
+    {%- endfor -%}
     {%- call statement('main') -%}
-        {{ (before + [insert_sql]) | join(';\n') }}
+        {{ (before + (inserts or [insert_sql])) | join(';\n') }}
     {%- endcall -%}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {% do persist_docs(target_relation, model) %}
     {% do adapter.commit() %}
     {{ run_hooks(post_hooks, inside_transaction=False) }}
     {{ return({'relations': [target_relation]}) }}
+{% endmacro %}
+
+
+{#
+  The months of the window where the model is to be run for each by itself, none where in one go: a window of more
+  calls and unit responses than its `rows_in_one_go`. Percentiles hold every value in memory, so a month bounds it.
+#}
+{% macro months_apart() %}
+    {%- set rows_in_one_go = config.get('rows_in_one_go') -%}
+    {%- if not rows_in_one_go -%}
+        {{ return([]) }}
+    {%- endif -%}
+    {%- set counted = api.Relation.create(database=this.database, schema='marts', identifier='fct_agency_month') -%}
+    {%- set window_month = "select distinct agency_id, month from " ~ source('meta', 'layer_window') ~ " where offset_months = 0" -%}
+    {{ return(run_query(
+        "select distinct month from (" ~ window_month ~ ") where (select sum(counted.row_count) from " ~ counted
+        ~ " as counted inner join (" ~ window_month ~ ") as window_month using (agency_id, month)"
+        ~ " where counted.entity in ('incident', 'unit_response')) > " ~ rows_in_one_go ~ " order by month"
+    ).columns[0].values()) }}
 {% endmacro %}
 
 

@@ -1,10 +1,10 @@
 {#
   CTEs that sum intervals of a fact up by population and slice in one scan; the last is `<name>_summed`, with columns
   <metric_id>_known_count and so on. intervals: {metric_id: interval}. The relation has week_hour, call_beat and
-  priority_rank; the CTE `target` has one column a metric, in seconds.
-  Left out and counted as in interval_summary: duplicates, officer-initiated and cancelled calls.
+  priority_rank; the CTE `target` has one column a metric, in seconds. without_unit: whether no unit was sent.
+  Left out and counted: duplicates, officer-initiated and cancelled calls (domain test T19).
 #}
-{% macro summed_by_slice(relation, intervals, slices, name) -%}
+{% macro summed_by_slice(relation, intervals, slices, name, without_unit='false') -%}
 {{ name }}_population as (
     {{- by_population(relation) }}
 ),
@@ -25,6 +25,7 @@
             when identification_method_code = 'call_type_initial' then {{ slice_value('call_type_initial_bh_kind_code') }}
             else {{ slice_value('call_type_final_bh_kind_code') }}
         end as bh_kind,
+        {{ without_unit }} as is_without_unit,
         {%- if 'response_model' in slices %}
         {{ slice_value('response_model_code') }} as response_model,
         {%- endif %}
@@ -55,6 +56,8 @@
         count(case when {{ status }} = 'not_applicable' then 1 end) as {{ metric_id }}_not_applicable_count,
         count({{ seconds }}) as {{ metric_id }}_known_count,
         count(case when {{ status }} in {{ missing_statuses() }} then 1 end) as {{ metric_id }}_missing_count,
+        count(case when {{ status }} in {{ missing_statuses() }} and is_without_unit then 1 end)
+            as {{ metric_id }}_no_unit_count,
         count(case when {{ status }} in {{ unusable_statuses() }} then 1 end) as {{ metric_id }}_invalid_count,
         count(case when {{ status }} <> 'not_applicable' and not is_exclusion_known then 1 end)
             as {{ metric_id }}_exclusion_unknown_count,

@@ -1,4 +1,5 @@
 -- Grain: one row per agency, month, interval, population and value of a slice.
+{{ config(rows_in_one_go=2000000) }}
 {%- set of_calls = {'M01': 'call_processing', 'M05': 'incident_response', 'M06': 'bh_capable_response'} %}
 {%- set of_units = {'M02': 'turnout', 'M03': 'travel', 'M04': 'response', 'M07': 'scene', 'M09': 'wall'} %}
 {%- set call_slices = ['beat', 'priority', 'hour_of_week', 'bh_kind'] %}
@@ -45,7 +46,7 @@ unit_response as (
     where {{ in_window('fact') }}
 ),
 
-{{ summed_by_slice('incident', of_calls, call_slices, 'call') }},
+{{ summed_by_slice('incident', of_calls, call_slices, 'call', without_unit='not has_unit_response') }},
 
 {{ summed_by_slice('unit_response', of_units, unit_slices, 'unit') }},
 
@@ -67,6 +68,7 @@ counted as (
         {{ metric_id }}_missing_count + {{ metric_id }}_invalid_count + {{ metric_id }}_known_count as eligible_count,
         {{ metric_id }}_known_count as known_count,
         {{ metric_id }}_missing_count as missing_count,
+        {{ metric_id }}_no_unit_count as no_unit_count,
         {{ metric_id }}_invalid_count as invalid_count,
         {{ metric_id }}_exclusion_unknown_count as exclusion_unknown_count,
         {{ metric_id }}_within_target_number as within_target_number,
@@ -90,7 +92,7 @@ final as (
         end as response_scope_code,
         {%- for column in [
             'considered_count', 'duplicate_count', 'self_initiated_count', 'cancelled_count', 'not_applicable_count',
-            'eligible_count', 'known_count', 'missing_count', 'invalid_count', 'exclusion_unknown_count'
+            'eligible_count', 'known_count', 'missing_count', 'no_unit_count', 'invalid_count', 'exclusion_unknown_count'
         ] %}
         {{ available_count(column) }},
         {%- endfor %}

@@ -1,6 +1,2 @@
 -- Grain: one row per agency, month and population.
-{{
-    interval_summary(
-        'M04', ref('fct_unit_response'), 'response', 'cancelled_unit_count', "outcome_code = 'not_applicable'"
-    )
-}}
+{{ interval_summary('M04', {'cancelled_unit_count': 'not_applicable_count'}) }}
