@@ -327,6 +327,19 @@ def test_a_query_with_other_columns_than_its_contract_is_not_built(fresh, projec
     assert fresh.in_warehouse(f"from metrics.{table_name} order by all") == rows
 
 
+def test_a_large_window_is_filled_month_by_month_with_the_same_rows(fresh, project):
+    table_name = "met_response__interval_by_slice"
+    steps_back = f"select month < lag(month) over (order by rowid) as is_back from metrics.{table_name}"
+    rows = fresh.in_warehouse(f"from metrics.{table_name} order by all")
+    assert len({row[1] for row in rows}) > 1
+    assert fresh.in_warehouse(f"from ({steps_back}) where is_back")
+    (path,) = (project / "dbt_project").rglob(f"{table_name}.sql")
+    path.write_text(path.read_text().replace("rows_in_one_go=2000000", "rows_in_one_go=1"))
+    Warehouse.open(edited(fresh, project)).project.invoke("run", "--select", table_name)
+    assert fresh.in_warehouse(f"from metrics.{table_name} order by all") == rows
+    assert not fresh.in_warehouse(f"from ({steps_back}) where is_back")
+
+
 # -- gates
 
 
