@@ -20,16 +20,8 @@ sends_days as (
     having count(*) = 2
 ),
 
-incident as (
-    select * from {{ ref('fct_incident') }}
-),
-
 contact as (
     select * from {{ ref('fct_contact') }}
-),
-
-unit_response as (
-    select * from {{ ref('fct_unit_response') }}
 ),
 
 shift as (
@@ -65,12 +57,11 @@ held as (
         and linked_incident_id is not null
 ),
 
-arrival as (
+-- Few calls expose to anything: their units alone are looked at.
+exposing_call as (
     select
-        unit_response.agency_id,
-        unit_response.unit_number,
+        incident.incident_id,
         incident.sector,
-        cast(unit_response.on_scene_local_at as date) as event_day,
         coalesce(incident.bh_any = 'yes', false) as is_crisis,
         coalesce(
             incident.call_type_initial_bh_kind_code = 'suicide' or incident.call_type_final_bh_kind_code = 'suicide',
@@ -78,20 +69,39 @@ arrival as (
         ) as is_suicide,
         coalesce(incident.call_type_initial_code = 'DEATH' or incident.call_type_final_code = 'DEATH', false)
             as is_death,
-        held.incident_id is not null as is_hold,
+        held.incident_id is not null as is_hold
+    from {{ ref('fct_incident') }} as incident
+    left join held on incident.incident_id = held.incident_id
+    where
+        incident.bh_any = 'yes'
+        or incident.call_type_initial_bh_kind_code = 'suicide'
+        or incident.call_type_final_bh_kind_code = 'suicide'
+        or incident.call_type_initial_code = 'DEATH'
+        or incident.call_type_final_code = 'DEATH'
+        or held.incident_id is not null
+),
+
+exposure as (
+    select
+        unit_response.agency_id,
+        exposing_call.sector,
+        cast(unit_response.on_scene_local_at as date) as event_day,
+        exposing_call.is_crisis,
+        exposing_call.is_suicide,
+        exposing_call.is_death,
+        exposing_call.is_hold,
         unit_response.officer_count,
         -- Past the end of the unit's own shift; null where either time is not known.
         greatest(0, {{ seconds_between('shift.ended_at', 'unit_response.cleared_at') }}) * unit_response.officer_count
             as late_seconds
-    from unit_response
-    inner join incident on unit_response.incident_id = incident.incident_id
-    left join held on unit_response.incident_id = held.incident_id
-    left join shift on unit_response.shift_id = shift.shift_id
+    from {{ ref('fct_unit_response') }} as unit_response
+    inner join exposing_call on unit_response.incident_id = exposing_call.incident_id
+    left join shift on case when exposing_call.is_hold then unit_response.shift_id end = shift.shift_id
     where unit_response.on_scene_local_at is not null
 ),
 
--- One row a day and unit: windows overlap, so arrivals are added up once before.
-unit_day as (
+-- One row a day: windows overlap, so exposures are added up once before.
+exposed_day as (
     select
         {%- for metric_id, flag in scenes.items() %}
         count(case when {{ flag }} then 1 end) as {{ metric_id | lower }}_considered,
@@ -103,10 +113,83 @@ unit_day as (
         sum(case when is_hold then late_seconds end) as we4_amount,
         agency_id,
         sector,
-        unit_number,
         event_day
-    from arrival
-    group by agency_id, sector, unit_number, event_day
+    from exposure
+    group by agency_id, sector, event_day
+),
+
+beat_sector as (
+    {{ sectors_of_beats(ref('fct_incident')) }}
+),
+
+beat_month as (
+    select
+        agency_id,
+        incident_beat,
+        unit_number,
+        date_trunc('month', on_scene_local_at) as month_start,
+        cast(min(on_scene_local_at) as date) as first_day,
+        cast(max(on_scene_local_at) as date) as last_day
+    from {{ ref('fct_unit_response') }}
+    where on_scene_local_at is not null
+    group by agency_id, incident_beat, unit_number, date_trunc('month', on_scene_local_at)
+),
+
+-- Units of a call without a beat, or of a beat in several sectors.
+unsure_arrival as (
+    select
+        agency_id,
+        incident_id,
+        unit_number,
+        cast(on_scene_local_at as date) as event_day
+    from {{ ref('fct_unit_response') }}
+    where
+        on_scene_local_at is not null
+        and incident_beat is null
+    union all
+    select
+        unit_response.agency_id,
+        unit_response.incident_id,
+        unit_response.unit_number,
+        cast(unit_response.on_scene_local_at as date) as event_day
+    from {{ ref('fct_unit_response') }} as unit_response
+    inner join beat_sector
+        on
+            unit_response.agency_id = beat_sector.agency_id
+            and unit_response.incident_beat = beat_sector.beat
+    where
+        unit_response.on_scene_local_at is not null
+        and beat_sector.sector_count > 1
+),
+
+-- Windows end with a month: the last day of a unit in a month tells which windows that month's days are in.
+unit_month as (
+    select
+        beat_month.agency_id,
+        beat_sector.sector,
+        beat_month.unit_number,
+        beat_month.first_day,
+        beat_month.last_day
+    from beat_month
+    inner join beat_sector
+        on
+            beat_month.agency_id = beat_sector.agency_id
+            and beat_month.incident_beat = beat_sector.beat
+    where beat_sector.sector_count = 1
+    union all
+    select
+        unsure_arrival.agency_id,
+        incident.sector,
+        unsure_arrival.unit_number,
+        min(unsure_arrival.event_day) as first_day,
+        max(unsure_arrival.event_day) as last_day
+    from unsure_arrival
+    inner join {{ ref('fct_incident') }} as incident on unsure_arrival.incident_id = incident.incident_id
+    group by
+        unsure_arrival.agency_id,
+        incident.sector,
+        unsure_arrival.unit_number,
+        date_trunc('month', unsure_arrival.event_day)
 ),
 
 injury_day as (
@@ -124,8 +207,8 @@ injury_day as (
 first_day as (
     select
         agency_id,
-        min(event_day) as first_day
-    from unit_day
+        min(first_day) as first_day
+    from unit_month
     group by agency_id
 ),
 
@@ -152,31 +235,68 @@ span as (
             and agency_month.month = certified.month
 ),
 
--- The warehouse knows no officer; that so many units came, or so many hold a certificate, is the least there are.
-sector_window as (
+unit_window as (
     select
-        {%- for metric in ['we1', 'we2', 'we3', 'we4'] %}
-        sum(unit_day.{{ metric }}_considered) as {{ metric }}_considered,
-        sum(unit_day.{{ metric }}_known) as {{ metric }}_known,
-        sum(unit_day.{{ metric }}_amount) as {{ metric }}_amount,
-        {%- endfor %}
         span.agency_id,
         span.month,
         span.window_days,
         span.observed_days,
         span.certified_count,
+        unit_month.sector,
+        count(distinct unit_month.unit_number) as unit_count
+    from span
+    inner join unit_month
+        on
+            span.agency_id = unit_month.agency_id
+            and unit_month.last_day between span.first_day and span.last_day
+    group by
+        span.agency_id, span.month, span.window_days, span.observed_days, span.certified_count, unit_month.sector
+),
+
+exposed_window as (
+    select
+        {%- for metric in ['we1', 'we2', 'we3', 'we4'] %}
+        sum(exposed_day.{{ metric }}_considered) as {{ metric }}_considered,
+        sum(exposed_day.{{ metric }}_known) as {{ metric }}_known,
+        sum(exposed_day.{{ metric }}_amount) as {{ metric }}_amount,
+        {%- endfor %}
+        span.agency_id,
+        span.month,
+        span.window_days,
+        exposed_day.sector
+    from span
+    inner join exposed_day
+        on
+            span.agency_id = exposed_day.agency_id
+            and exposed_day.event_day between span.first_day and span.last_day
+    group by span.agency_id, span.month, span.window_days, exposed_day.sector
+),
+
+-- The warehouse knows no officer; that so many units came, or so many hold a certificate, is the least there are.
+sector_window as (
+    select
+        {%- for metric in ['we1', 'we2', 'we3', 'we4'] %}
+        exposed_window.{{ metric }}_considered,
+        exposed_window.{{ metric }}_known,
+        exposed_window.{{ metric }}_amount,
+        {%- endfor %}
+        unit_window.agency_id,
+        unit_window.month,
+        unit_window.window_days,
+        unit_window.observed_days,
+        unit_window.certified_count,
         case
-            when count(distinct unit_day.unit_number) >= 11 then coalesce(unit_day.sector, 'groups_too_small')
+            when unit_window.unit_count >= 11 then coalesce(unit_window.sector, 'groups_too_small')
             else 'groups_too_small'
         end as sector,
-        count(distinct unit_day.unit_number) as unit_count
-    from span
-    inner join unit_day
+        unit_window.unit_count
+    from unit_window
+    left join exposed_window
         on
-            span.agency_id = unit_day.agency_id
-            and unit_day.event_day between span.first_day and span.last_day
-    group by
-        span.agency_id, span.month, span.window_days, span.observed_days, span.certified_count, unit_day.sector
+            unit_window.agency_id = exposed_window.agency_id
+            and unit_window.month = exposed_window.month
+            and unit_window.window_days = exposed_window.window_days
+            and unit_window.sector is not distinct from exposed_window.sector
 ),
 
 injury_window as (
