@@ -2,6 +2,7 @@
 {{ config(materialized='table') }}
 {%- set outcomes = ['arrested', 'held', 'force', 'injured', 'died', 'any'] %}
 {%- set ends = outcomes + ['last'] %}
+{%- set longest_seconds = 30 * 86400 %}
 with metric_row as (
     select * from {{ ref('int_metric_availability_ever') }}
     where metric_id = 'PG6'
@@ -46,12 +47,19 @@ window_length as (
     {{ numbers_listed([7, 30], 'window_days') }}
 ),
 
+-- Asked only of calls at which a team without police wrote a form.
 police_there as (
-    select distinct unit_response.incident_id
+    select unit_response.incident_id
     from {{ ref('fct_unit_response') }} as unit_response
     where
-        unit_response.on_scene_at is not null
-        and {{ is_police('unit_response') }}
+        unit_response.incident_id in (
+            select contact.linked_incident_id
+            from contact
+            where contact.response_model_code in ('mobile_crisis', 'alternative_no_police')
+        )
+    group by unit_response.incident_id
+    having
+        count(case when unit_response.on_scene_at is not null and {{ is_police('unit_response') }} then 1 end) > 0
 ),
 
 -- Every contact of the three groups, with its person where one is known.
@@ -98,17 +106,44 @@ encounter as (
     where form_number = 1
 ),
 
+harmful_answer as (
+    select
+        contact_id,
+        arrested = 'yes' as is_arrested,
+        involuntary_hold = 'yes' as is_held,
+        any_force = 'yes' as is_force,
+        any_injury = 'yes' as is_injured
+    from answer
+    where
+        arrested = 'yes'
+        or involuntary_hold = 'yes'
+        or any_force = 'yes'
+        or any_injury = 'yes'
+),
+
 harm as (
     select
         event.person_key,
         event.started_at,
         coalesce(event.incident_id, event.record_id) as encounter_id,
-        event.event_kind_code = 'booking' or coalesce(answer.arrested = 'yes', false) as is_arrested,
-        coalesce(answer.involuntary_hold = 'yes', false) as is_held,
-        coalesce(answer.any_force = 'yes', false) as is_force,
-        coalesce(answer.any_injury = 'yes', false) as is_injured
+        harmful_answer.is_arrested,
+        harmful_answer.is_held,
+        harmful_answer.is_force,
+        harmful_answer.is_injured
     from event
-    left join answer on case when event.event_kind_code = 'contact' then event.record_id end = answer.contact_id
+    inner join harmful_answer on event.record_id = harmful_answer.contact_id
+    where event.event_kind_code = 'contact'
+    union all
+    select
+        person_key,
+        started_at,
+        coalesce(incident_id, record_id) as encounter_id,
+        true as is_arrested,
+        false as is_held,
+        false as is_force,
+        false as is_injured
+    from event
+    where event_kind_code = 'booking'
 ),
 
 first_harm as (
@@ -211,40 +246,60 @@ at_liberty as (
     left join jailed on followed.contact_id = jailed.contact_id
 ),
 
--- One row a contact and outcome: after how long at liberty, if at all.
-asked as (
+-- Contacts of which the same is told are one row: what comes after the longest window tells no more than that.
+alike as (
     select
         met.agency_id,
         met.month,
         met.response_group_code,
-        outcome.outcome_code,
-        met.is_other_role,
-        met.is_taken,
-        met.person_key,
-        encounter.contact_id as index_id,
-        at_liberty.last_seconds,
-        case when outcome.outcome_code not in ('died', 'any') then at_liberty.died_seconds end as died_seconds,
-        case outcome.outcome_code
-            {%- for name in outcomes %}
-            when '{{ name }}' then at_liberty.{{ name }}_seconds
-            {%- endfor %}
-        end as outcome_seconds
+        case
+            when met.is_other_role then 'other_role'
+            when met.is_taken then 'taken'
+            when met.person_key is null then 'not_linked'
+            when at_liberty.contact_id is null then 'same_call'
+        end as left_out_code,
+        {%- for name in outcomes %}
+        case when at_liberty.{{ name }}_seconds <= {{ longest_seconds }} then at_liberty.{{ name }}_seconds end
+            as {{ name }}_seconds,
+        {%- endfor %}
+        least(at_liberty.last_seconds, {{ longest_seconds }}) as last_seconds,
+        count(*) as contact_count
     from met
-    cross join outcome
-    left join encounter on met.contact_id = encounter.contact_id
     left join at_liberty on met.contact_id = at_liberty.contact_id
     where met.response_group_code is not null
+    group by all
+),
+
+-- One row for each outcome: after how long at liberty, if at all.
+asked as (
+    select
+        alike.agency_id,
+        alike.month,
+        alike.response_group_code,
+        outcome.outcome_code,
+        alike.left_out_code,
+        alike.contact_count,
+        alike.last_seconds,
+        case when outcome.outcome_code not in ('died', 'any') then alike.died_seconds end as died_seconds,
+        case outcome.outcome_code
+            {%- for name in outcomes %}
+            when '{{ name }}' then alike.{{ name }}_seconds
+            {%- endfor %}
+        end as outcome_seconds
+    from alike
+    cross join outcome
 ),
 
 classed as (
     select
-        asked.*,
+        asked.agency_id,
+        asked.month,
+        asked.response_group_code,
+        asked.outcome_code,
+        asked.contact_count,
         window_length.window_days,
         case
-            when asked.is_other_role then 'other_role'
-            when asked.is_taken then 'taken'
-            when asked.person_key is null then 'not_linked'
-            when asked.index_id is null then 'same_call'
+            when asked.left_out_code is not null then asked.left_out_code
             when
                 asked.died_seconds < least(asked.last_seconds, window_length.window_days * 86400)
                 and coalesce(asked.outcome_seconds > asked.died_seconds, true)
@@ -264,12 +319,12 @@ summed as (
         response_group_code,
         outcome_code,
         window_days,
-        count(*) as considered_count,
+        sum(contact_count) as considered_count,
         {%- for class in ['other_role', 'taken', 'not_linked', 'same_call', 'died', 'censored'] %}
-        count(case when class_code = '{{ class }}' then 1 end) as {{ class }}_count,
+        sum(case when class_code = '{{ class }}' then contact_count else 0 end) as {{ class }}_count,
         {%- endfor %}
-        count(case when class_code in ('harm', 'none') then 1 end) as denominator_count,
-        count(case when class_code = 'harm' then 1 end) as outcome_count
+        sum(case when class_code in ('harm', 'none') then contact_count else 0 end) as denominator_count,
+        sum(case when class_code = 'harm' then contact_count else 0 end) as outcome_count
     from classed
     group by agency_id, month, response_group_code, outcome_code, window_days
 ),
