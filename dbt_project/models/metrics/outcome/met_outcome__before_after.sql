@@ -2,6 +2,8 @@
 {{ config(materialized='table') }}
 {%- set windows = [30, 90, 180, 365] %}
 {%- set sides = ['before', 'after'] %}
+{%- set left_out = ['not_linked', 'undated', 'not_first'] %}
+{%- set classes = left_out + ['died', 'censored_before', 'censored_after'] %}
 
 with availability as (
     select * from {{ ref('int_metric_availability_ever') }}
@@ -17,12 +19,14 @@ referral as (
 ),
 
 record as (
-    select * from {{ ref('bridge_care_person_record') }}
-    where role_code = 'subject'
-),
-
-event as (
-    select * from {{ ref('fct_care_event') }}
+    select
+        entity,
+        record_id,
+        care_person_key
+    from {{ ref('bridge_care_person_record') }}
+    where
+        role_code = 'subject'
+        and entity in ('program_enrollment', 'referral', 'death')
 ),
 
 death as (
@@ -111,7 +115,7 @@ died as (
 ),
 
 -- A person counts once: at the first enrollment, or else the first referral, at the agency.
-cohort as (
+numbered as (
     select
         entered.*,
         died.died_at,
@@ -121,6 +125,35 @@ cohort as (
         ) as entry_number
     from entered
     left join died on entered.care_person_key = died.care_person_key
+),
+
+cohort as (
+    select
+        *,
+        case
+            when care_person_key is null then 'not_linked'
+            when index_at is null then 'undated'
+            when entry_number > 1 then 'not_first'
+        end as left_out_code
+    from numbered
+),
+
+-- What happened to people who entered; what happened to others is of no use here.
+event as (
+    select
+        care_person_key,
+        event_kind_code,
+        agency_id,
+        record_id,
+        incident_id,
+        contact_id,
+        started_at,
+        ended_at
+    from {{ ref('fct_care_event') }}
+    where
+        care_person_key in (
+            select cohort.care_person_key from cohort
+        )
 ),
 
 -- Forms of one call are one contact.
@@ -197,15 +230,18 @@ metric_row as (
 
 classed as (
     select
-        cohort.*,
+        cohort.agency_id,
+        cohort.month,
+        cohort.group_code,
+        cohort.care_person_key,
+        cohort.contact_id,
+        cohort.incident_id,
+        cohort.index_at,
         observed.event_kind_code,
         window_length.window_days,
         cohort.index_at - {{ hours('window_days * 24') }} as begins_at,
         cohort.index_at + {{ hours('window_days * 24') }} as ends_at,
         case
-            when cohort.care_person_key is null then 'not_linked'
-            when cohort.index_at is null then 'undated'
-            when cohort.entry_number > 1 then 'not_first'
             when cohort.died_at < cohort.index_at + {{ hours('window_days * 24') }} then 'died'
             when observed.first_at > cohort.index_at - {{ hours('window_days * 24') }} then 'censored_before'
             when observed.last_at < cohort.index_at + {{ hours('window_days * 24') }} then 'censored_after'
@@ -214,11 +250,51 @@ classed as (
     from cohort
     inner join observed on cohort.agency_id = observed.agency_id
     cross join window_length
+    where cohort.left_out_code is null
+),
+
+-- Who is left out is so for each kind of event and window.
+left_out as (
+    select
+        agency_id,
+        month,
+        group_code,
+        left_out_code,
+        count(*) as entry_count
+    from cohort
+    where left_out_code is not null
+    group by agency_id, month, group_code, left_out_code
+),
+
+tally as (
+    select
+        agency_id,
+        month,
+        group_code,
+        event_kind_code,
+        window_days,
+        class_code,
+        count(*) as entry_count
+    from classed
+    group by agency_id, month, group_code, event_kind_code, window_days, class_code
+    union all
+    select
+        left_out.agency_id,
+        left_out.month,
+        left_out.group_code,
+        observed.event_kind_code,
+        window_length.window_days,
+        left_out.left_out_code as class_code,
+        left_out.entry_count
+    from left_out
+    inner join observed on left_out.agency_id = observed.agency_id
+    cross join window_length
 ),
 
 placed as (
     select
-        classed.record_id,
+        classed.agency_id,
+        classed.month,
         classed.group_code,
         classed.event_kind_code,
         classed.window_days,
@@ -265,7 +341,8 @@ absent as (
         {%- set to_at = 'least(away.ended_at, classed.' ~ end ~ ')' %}
         sum(greatest(0, {{ seconds_between(from_at, to_at) }})) as {{ side }}_away_seconds,
         {%- endfor %}
-        classed.record_id,
+        classed.agency_id,
+        classed.month,
         classed.group_code,
         classed.event_kind_code,
         classed.window_days
@@ -279,41 +356,48 @@ absent as (
     group by all
 ),
 
+counted_class as (
+    select
+        agency_id,
+        month,
+        group_code,
+        event_kind_code,
+        window_days,
+        sum(entry_count) as considered_count,
+        {%- for class in classes %}
+        sum(case when class_code = '{{ class }}' then entry_count else 0 end) as {{ class }}_count,
+        {%- endfor %}
+        cast(sum(case when class_code = 'observed' then entry_count else 0 end) as bigint) as denominator_count
+    from tally
+    group by agency_id, month, group_code, event_kind_code, window_days
+),
+
 summed as (
     select
         {%- for side in sides %}
-        cast(coalesce(sum(placed.{{ side }}_events), 0) as bigint) as {{ side }}_events,
+        coalesce(placed.{{ side }}_events, 0) as {{ side }}_events,
         round(
-            count(case when classed.class_code = 'observed' then 1 end) * classed.window_days
-            - coalesce(sum(absent.{{ side }}_away_seconds), 0) / 86400.0, 2
+            counted_class.denominator_count * counted_class.window_days
+            - coalesce(absent.{{ side }}_away_seconds, 0) / 86400.0, 2
         ) as {{ side }}_at_liberty_days,
         {%- endfor %}
-        classed.agency_id,
-        classed.month,
-        classed.group_code,
-        classed.event_kind_code,
-        classed.window_days,
-        count(*) as considered_count,
-        {%- for class in ['not_linked', 'undated', 'not_first', 'died', 'censored_before', 'censored_after'] %}
-        count(case when classed.class_code = '{{ class }}' then 1 end) as {{ class }}_count,
-        {%- endfor %}
-        count(case when classed.class_code = 'observed' then 1 end) as denominator_count,
-        cast(coalesce(sum(placed.leading_events), 0) as bigint) as leading_events
-    from classed
+        counted_class.*,
+        coalesce(placed.leading_events, 0) as leading_events
+    from counted_class
     left join placed
         on
-            classed.record_id = placed.record_id
-            and classed.group_code = placed.group_code
-            and classed.event_kind_code = placed.event_kind_code
-            and classed.window_days = placed.window_days
+            counted_class.agency_id = placed.agency_id
+            and counted_class.month = placed.month
+            and counted_class.group_code = placed.group_code
+            and counted_class.event_kind_code = placed.event_kind_code
+            and counted_class.window_days = placed.window_days
     left join absent
         on
-            classed.record_id = absent.record_id
-            and classed.group_code = absent.group_code
-            and classed.event_kind_code = absent.event_kind_code
-            and classed.window_days = absent.window_days
-    group by
-        classed.agency_id, classed.month, classed.group_code, classed.event_kind_code, classed.window_days
+            counted_class.agency_id = absent.agency_id
+            and counted_class.month = absent.month
+            and counted_class.group_code = absent.group_code
+            and counted_class.event_kind_code = absent.event_kind_code
+            and counted_class.window_days = absent.window_days
 ),
 
 -- Before and after is told of both groups or of none.
@@ -344,7 +428,7 @@ counted as (
         event_kind_code,
         window_days,
         considered_count,
-        {%- for class in ['not_linked', 'undated', 'not_first', 'died', 'censored_before', 'censored_after'] %}
+        {%- for class in classes %}
         {{ class }}_count,
         {%- endfor %}
         denominator_count
