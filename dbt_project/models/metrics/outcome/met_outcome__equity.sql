@@ -27,7 +27,7 @@ outcome as (
 by_month as (
     select
         agency_id,
-        month,
+        {{ month_number('month') }} as month_number,
         call_type_code,
         hour_block_code,
         case
@@ -41,8 +41,8 @@ by_month as (
             {%- endfor %}
         ) as slice_value,
         {%- for metric_id, name in outcomes %}
-        count(case when {{ name }} = 'yes' then 1 end) as {{ name }}_yes,
-        count(case when {{ name }} = 'no' then 1 end) as {{ name }}_no,
+        cast(count(case when {{ name }} = 'yes' then 1 end) as double) as {{ name }}_yes,
+        cast(count(case when {{ name }} in ('yes', 'no') then 1 end) as double) as {{ name }}_known,
         {%- endfor %}
         count(*) as contact_count
     from answer
@@ -63,7 +63,8 @@ cohort as (
     where month <> 'unknown'
 ),
 
-twelve_months as (
+-- A group within its stratum, of twelve months. Those of whom no group is known are compared with nobody.
+cell as (
     select
         cohort.agency_id,
         cohort.month,
@@ -73,14 +74,15 @@ twelve_months as (
         by_month.slice_value,
         {%- for metric_id, name in outcomes %}
         sum(by_month.{{ name }}_yes) as {{ name }}_yes,
-        sum(by_month.{{ name }}_yes + by_month.{{ name }}_no) as {{ name }}_known,
+        sum(by_month.{{ name }}_known) as {{ name }}_known,
         {%- endfor %}
         sum(by_month.contact_count) as contact_count
     from cohort
     inner join by_month
         on
             cohort.agency_id = by_month.agency_id
-            and {{ month_number('by_month.month') }} between cohort.month_number - 11 and cohort.month_number
+            and by_month.month_number between cohort.month_number - 11 and cohort.month_number
+    where by_month.slice_value not in {{ unknown_codes() }}
     group by
         cohort.agency_id,
         cohort.month,
@@ -90,82 +92,92 @@ twelve_months as (
         by_month.slice_value
 ),
 
-cell as (
+stratum as (
     select
-        twelve_months.agency_id,
-        twelve_months.month,
-        twelve_months.call_type_code,
-        twelve_months.hour_block_code,
-        twelve_months.slice_code,
-        twelve_months.slice_value,
-        outcome.metric_id,
-        outcome.outcome_code,
-        {%- for answer in ['yes', 'known'] %}
-        cast(case outcome.outcome_code
-            {%- for metric_id, name in outcomes %}
-            when '{{ name }}' then twelve_months.{{ name }}_{{ answer }}
-            {%- endfor %}
-        end as double) as {{ answer }}_count,
+        {%- for metric_id, name in outcomes %}
+        sum({{ name }}_yes) as {{ name }}_yes,
+        sum({{ name }}_known) as {{ name }}_known,
         {%- endfor %}
-        twelve_months.contact_count
-    from twelve_months
-    cross join outcome
+        agency_id,
+        month,
+        call_type_code,
+        hour_block_code,
+        slice_code
+    from cell
+    group by agency_id, month, call_type_code, hour_block_code, slice_code
 ),
 
--- The rest of the stratum: everybody of a known group but this one.
+-- The rest of the stratum: everybody of a known group but this one. An outcome is compared where both sides know it.
 compared as (
     select
-        *,
-        sum(yes_count) over stratum - yes_count as rest_yes_count,
-        sum(known_count) over stratum - known_count as rest_known_count,
-        sum(known_count) over stratum as weight
+        {%- for metric_id, name in outcomes %}
+        cell.{{ name }}_known > 0 and stratum.{{ name }}_known > cell.{{ name }}_known as is_{{ name }}_shared,
+        stratum.{{ name }}_known as {{ name }}_weight,
+        stratum.{{ name }}_yes as {{ name }}_stratum_yes,
+        stratum.{{ name }}_yes - cell.{{ name }}_yes as {{ name }}_rest_yes,
+        stratum.{{ name }}_known - cell.{{ name }}_known as {{ name }}_rest_known,
+        {%- endfor %}
+        cell.*
     from cell
-    where slice_value not in {{ unknown_codes() }}
-    window stratum as (
-        partition by agency_id, month, call_type_code, hour_block_code, slice_code, outcome_code
-    )
-),
-
-shared as (
-    select
-        *,
-        known_count > 0 and rest_known_count > 0 as is_shared,
-        yes_count / nullif(known_count, 0) as stratum_share,
-        rest_yes_count / nullif(rest_known_count, 0) as rest_stratum_share
-    from compared
-),
-
--- By the stratum's share over both sides: a handful of equal answers would otherwise seem to be without chance.
-varied as (
-    select
-        *,
-        weight * weight * (1 / known_count + 1 / rest_known_count)
-        * (yes_count + rest_yes_count) / weight * (1 - (yes_count + rest_yes_count) / weight) as stratum_variance
-    from shared
+    inner join stratum
+        on
+            cell.agency_id = stratum.agency_id
+            and cell.month = stratum.month
+            and cell.call_type_code = stratum.call_type_code
+            and cell.hour_block_code = stratum.hour_block_code
+            and cell.slice_code = stratum.slice_code
 ),
 
 -- Direct standardization: both shares of a stratum weigh as the stratum does among all, where both sides have contacts.
+-- Variance by the share over both sides: a handful of equal answers would otherwise seem to be without chance.
+added as (
+    select
+        {%- for metric_id, name in outcomes %}
+        {%- set known, rest_known, weight = name ~ '_known', name ~ '_rest_known', name ~ '_weight' %}
+        {%- set all_yes = name ~ '_stratum_yes' %}
+        sum({{ name }}_yes) as {{ name }}_yes,
+        sum({{ known }}) as {{ known }},
+        sum(case when is_{{ name }}_shared then {{ known }} else 0 end) as {{ name }}_compared,
+        sum(case when is_{{ name }}_shared then {{ weight }} end) as {{ weight }},
+        sum(case when is_{{ name }}_shared then {{ weight }} * ({{ name }}_yes / {{ known }}) end) as {{ name }}_share,
+        sum(case when is_{{ name }}_shared then {{ weight }} * ({{ name }}_rest_yes / {{ rest_known }}) end)
+            as {{ name }}_rest_share,
+        sum(case
+            when is_{{ name }}_shared
+                then
+                    {{ weight }} * {{ weight }} * (1 / {{ known }} + 1 / {{ rest_known }})
+                    * {{ all_yes }} / {{ weight }} * (1 - {{ all_yes }} / {{ weight }})
+        end) as {{ name }}_variance,
+        {%- endfor %}
+        agency_id,
+        month,
+        slice_code,
+        slice_value,
+        sum(contact_count) as contact_count
+    from compared
+    group by agency_id, month, slice_code, slice_value
+),
+
 summed as (
+    {%- for metric_id, name in outcomes %}
     select
         agency_id,
         month,
-        metric_id,
-        outcome_code,
+        '{{ metric_id }}' as metric_id,
+        '{{ name }}' as outcome_code,
         slice_code,
         slice_value,
-        cast(sum(contact_count) as bigint) as considered_count,
-        cast(sum(contact_count) - sum(known_count) as bigint) as unknown_count,
-        cast(sum(known_count) as bigint) as denominator_count,
-        cast(sum(yes_count) as bigint) as outcome_count,
-        cast(sum(case when is_shared then known_count else 0 end) as bigint) as compared_count,
-        sum(case when is_shared then weight * stratum_share end) / sum(case when is_shared then weight end)
-            as standardized,
-        sum(case when is_shared then weight * rest_stratum_share end) / sum(case when is_shared then weight end)
-            as rest_standardized,
-        sqrt(sum(case when is_shared then stratum_variance end))
-        / sum(case when is_shared then weight end) as standard_error
-    from varied
-    group by agency_id, month, metric_id, outcome_code, slice_code, slice_value
+        cast(contact_count as bigint) as considered_count,
+        cast(contact_count - {{ name }}_known as bigint) as unknown_count,
+        cast({{ name }}_known as bigint) as denominator_count,
+        cast({{ name }}_yes as bigint) as outcome_count,
+        cast({{ name }}_compared as bigint) as compared_count,
+        {{ name }}_share / {{ name }}_weight as standardized,
+        {{ name }}_rest_share / {{ name }}_weight as rest_standardized,
+        sqrt({{ name }}_variance) / {{ name }}_weight as standard_error
+    from added
+    {{- '\n    union all' if not loop.last }}
+    {%- endfor %}
 ),
 
 counted as (
