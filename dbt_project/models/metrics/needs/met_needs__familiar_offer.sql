@@ -37,12 +37,13 @@ cohort as (
         and availability_code = 'available'
 ),
 
--- Adults met as the person in crisis; who was caller, victim, witness or family does not count.
+-- Adults met as the person in crisis, by month; who was caller, victim, witness or family does not count.
 met as (
     select
         contact.agency_id,
         record.care_person_key,
-        {{ month_number('contact.month') }} as month_number
+        {{ month_number('contact.month') }} as month_number,
+        count(*) as contact_count
     from contact
     inner join record
         on
@@ -52,6 +53,17 @@ met as (
         contact.month <> 'unknown'
         and coalesce(contact.person_role_code not in ('caller', 'victim', 'witness', 'family'), true)
         and {{ age_band('contact.age_band_code', 'contact.age_years') }} not in ('0-11', '12-17')
+    group by contact.agency_id, record.care_person_key, {{ month_number('contact.month') }}
+),
+
+-- Who has too few contacts in all has too few in any twelve months.
+often_met as (
+    select
+        agency_id,
+        care_person_key
+    from met
+    group by agency_id, care_person_key
+    having sum(contact_count) >= {{ least_contacts }}
 ),
 
 familiar as (
@@ -60,13 +72,17 @@ familiar as (
         cohort.month,
         cohort.month_number,
         met.care_person_key
-    from cohort
-    inner join met
+    from met
+    inner join often_met
         on
-            cohort.agency_id = met.agency_id
+            met.agency_id = often_met.agency_id
+            and met.care_person_key = often_met.care_person_key
+    inner join cohort
+        on
+            met.agency_id = cohort.agency_id
             and met.month_number between cohort.month_number - 11 and cohort.month_number
     group by cohort.agency_id, cohort.month, cohort.month_number, met.care_person_key
-    having count(*) >= {{ least_contacts }}
+    having sum(met.contact_count) >= {{ least_contacts }}
 ),
 
 -- No record of substance use treatment stands here, not even as a count.

@@ -63,6 +63,21 @@ event as (
             and jail_booking.jail_booking_id = record.record_id
 ),
 
+-- A month's events of a person; a row without a person for those not linked. own_count: those that are not left out.
+by_month as (
+    select
+        metric_id,
+        agency_id,
+        month,
+        person_key,
+        {{ month_number('month') }} as month_number,
+        count(*) as event_count,
+        count(case when not is_left_out then 1 end) as own_count
+    from event
+    where month <> 'unknown'
+    group by metric_id, agency_id, month, person_key
+),
+
 cohort as (
     select
         agency_id,
@@ -73,57 +88,136 @@ cohort as (
     where month <> 'unknown'
 ),
 
--- A person's events in the twelve months; one row without a person for those not linked.
+month_total as (
+    select
+        metric_id,
+        agency_id,
+        month_number,
+        sum(event_count) as event_count,
+        sum(own_count) as own_count,
+        sum(case when person_key is null then own_count else 0 end) as not_linked_count
+    from by_month
+    group by metric_id, agency_id, month_number
+),
+
+twelve_months as (
+    select
+        cohort.agency_id,
+        cohort.month,
+        cohort.metric_id,
+        cast(sum(month_total.event_count) as bigint) as considered_count,
+        cast(sum(month_total.event_count - month_total.own_count) as bigint) as left_out_count,
+        cast(sum(month_total.not_linked_count) as bigint) as not_linked_count,
+        cast(sum(month_total.own_count - month_total.not_linked_count) as bigint) as denominator_count
+    from cohort
+    inner join month_total
+        on
+            cohort.agency_id = month_total.agency_id
+            and cohort.metric_id = month_total.metric_id
+            and month_total.month_number between cohort.month_number - 11 and cohort.month_number
+    group by cohort.agency_id, cohort.month, cohort.metric_id
+),
+
+-- An event counts its person in the twelve months that begin with its own, less those in which one before it does.
+person_month as (
+    select
+        metric_id,
+        agency_id,
+        person_key,
+        month_number,
+        own_count,
+        greatest(month_number, coalesce(
+            lag(month_number) over (partition by metric_id, agency_id, person_key order by month_number) + 12, 0
+        )) as counts_from,
+        sum(own_count) over (partition by metric_id, agency_id, person_key) as ever_count
+    from by_month
+    where
+        person_key is not null
+        and own_count > 0
+),
+
+newly_counted as (
+    select
+        metric_id,
+        agency_id,
+        month_number,
+        counts_from,
+        count(*) as person_count
+    from person_month
+    group by metric_id, agency_id, month_number, counts_from
+),
+
 person as (
     select
         cohort.agency_id,
         cohort.month,
         cohort.metric_id,
-        event.person_key,
-        count(*) as event_count,
-        count(case when event.is_left_out then 1 end) as left_out_count
+        sum(newly_counted.person_count) as person_count
     from cohort
-    inner join event
+    inner join newly_counted
         on
-            cohort.agency_id = event.agency_id
-            and cohort.metric_id = event.metric_id
-            and {{ month_number('event.month') }} between cohort.month_number - 11 and cohort.month_number
-    where event.month <> 'unknown'
-    group by cohort.agency_id, cohort.month, cohort.metric_id, event.person_key
+            cohort.agency_id = newly_counted.agency_id
+            and cohort.metric_id = newly_counted.metric_id
+            and cohort.month_number between newly_counted.counts_from and newly_counted.month_number + 11
+    group by cohort.agency_id, cohort.month, cohort.metric_id
 ),
 
-counted_person as (
+-- Who has too few events in all has too few in any twelve months.
+often as (
     select
-        *,
-        event_count - left_out_count as own_count
-    from person
+        cohort.agency_id,
+        cohort.month,
+        cohort.metric_id,
+        sum(person_month.own_count) as own_count
+    from cohort
+    inner join person_month
+        on
+            cohort.agency_id = person_month.agency_id
+            and cohort.metric_id = person_month.metric_id
+            and person_month.month_number between cohort.month_number - 11 and cohort.month_number
+    where
+        person_month.ever_count >= (
+            select min(threshold.least_events) from threshold
+        )
+    group by cohort.agency_id, cohort.month, cohort.metric_id, person_month.person_key
+),
+
+familiar as (
+    select
+        often.agency_id,
+        often.month,
+        often.metric_id,
+        threshold.least_events,
+        count(*) as familiar_person_count,
+        cast(sum(often.own_count) as bigint) as familiar_event_count
+    from often
+    inner join threshold
+        on
+            often.metric_id = threshold.metric_id
+            and often.own_count >= threshold.least_events
+    group by often.agency_id, often.month, often.metric_id, threshold.least_events
 ),
 
 summed as (
     select
-        counted_person.agency_id,
-        counted_person.month,
-        counted_person.metric_id,
+        twelve_months.*,
         threshold.least_events,
-        cast(sum(counted_person.event_count) as bigint) as considered_count,
-        cast(sum(counted_person.left_out_count) as bigint) as left_out_count,
-        cast(sum(case when counted_person.person_key is null then counted_person.own_count else 0 end) as bigint)
-            as not_linked_count,
-        cast(sum(case when counted_person.person_key is not null then counted_person.own_count else 0 end) as bigint)
-            as denominator_count,
-        count(case when counted_person.person_key is not null and counted_person.own_count > 0 then 1 end)
-            as person_count,
-        count(case
-            when counted_person.person_key is not null and counted_person.own_count >= threshold.least_events then 1
-        end) as familiar_person_count,
-        cast(sum(case
-            when counted_person.person_key is not null and counted_person.own_count >= threshold.least_events
-                then counted_person.own_count
-            else 0
-        end) as bigint) as familiar_event_count
-    from counted_person
-    inner join threshold on counted_person.metric_id = threshold.metric_id
-    group by counted_person.agency_id, counted_person.month, counted_person.metric_id, threshold.least_events
+        person.person_count,
+        familiar.familiar_person_count,
+        coalesce(familiar.familiar_event_count, 0) as familiar_event_count
+    from twelve_months
+    inner join threshold on twelve_months.metric_id = threshold.metric_id
+    left join person
+        on
+            twelve_months.agency_id = person.agency_id
+            and twelve_months.month = person.month
+            and twelve_months.metric_id = person.metric_id
+    left join familiar
+        on
+            twelve_months.agency_id = familiar.agency_id
+            and twelve_months.month = familiar.month
+            and twelve_months.metric_id = familiar.metric_id
+            and threshold.least_events = familiar.least_events
 ),
 
 counted as (
