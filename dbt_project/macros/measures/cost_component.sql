@@ -9,6 +9,14 @@
         sum(case when {{ condition }} then cast({{ amount }} as decimal(18, 4)) end) as {{ name }}_base
 {%- endmacro %}
 
+{# The same of rows that were tallied before: sums over those that the condition holds for. #}
+{% macro component_sum(name, condition) -%}
+cast(sum(case when {{ condition }} then {{ name }}_considered else 0 end) as bigint) as {{ name }}_considered,
+        cast(sum(case when {{ condition }} then {{ name }}_known else 0 end) as bigint) as {{ name }}_known,
+        cast(sum(case when {{ condition }} then {{ name }}_event else 0 end) as bigint) as {{ name }}_event,
+        sum(case when {{ condition }} then {{ name }}_base end) as {{ name }}_base
+{%- endmacro %}
+
 {# The row of one component from a tally of several. #}
 {% macro component_columns(name) -%}
     agency_id,

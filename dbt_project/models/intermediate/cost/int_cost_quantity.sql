@@ -4,10 +4,10 @@
 {%- set slices = "case when grouping(response_model_code) = 1 then 'all' else 'response_model' end as slice_code,
         case when grouping(response_model_code) = 1 then 'all' else response_model_code end as slice_value," %}
 {%- set of_units = {
-    'officer_time': ["response_scope_code = 'unit'", 'officer_seconds'],
-    'clinician_time': ["response_scope_code = 'unit'", 'clinician_seconds'],
-    'handover_wait': ["response_scope_code = 'unit' and at_destination_at is not null", 'wall_seconds * officer_count'],
-    'vehicle': ["response_scope_code = 'unit'", 'vehicle_miles'],
+    'officer_time': ['true', 'officer_seconds'],
+    'clinician_time': ['true', 'clinician_seconds'],
+    'handover_wait': ['at_destination_at is not null', 'wall_seconds * officer_count'],
+    'vehicle': ['true', 'vehicle_miles'],
 } %}
 {%- set of_contacts = contact_amounts() %}
 {%- set of_facilities = {
@@ -32,20 +32,44 @@ contact as (
     where {{ in_window('contact') }}
 ),
 
-population as (
-    {{- by_population('unit_response') }}
-),
-
-unit_tally as (
+-- Populations overlap, so units are added up once before.
+unit_alike as (
     select
-        agency_id,
-        month,
-        identification_method_code,
-        {{ slices }}
         {%- for name, (where, amount) in of_units.items() %}
         {{ component_tally(name, amount, where) }},
         {%- endfor %}
-        count(*) as row_count
+        agency_id,
+        month,
+        response_model_code,
+        response_scope_code,
+        bh_call_type_initial,
+        bh_call_type_final,
+        bh_field_form
+    from unit_response
+    group by
+        agency_id,
+        month,
+        response_model_code,
+        response_scope_code,
+        bh_call_type_initial,
+        bh_call_type_final,
+        bh_field_form
+),
+
+population as (
+    {{- by_population('unit_alike') }}
+),
+
+-- First times over all units are nobody's time.
+unit_tally as (
+    select
+        {%- for name in of_units %}
+        {{ component_sum(name, "response_scope_code = 'unit'") }},
+        {%- endfor %}
+        {{ slices }}
+        agency_id,
+        month,
+        identification_method_code
     from population
     group by {{ by_model }}
 ),
