@@ -12,11 +12,6 @@ incident as (
         and coalesce(incident.exclusion_code <> 'duplicate', true)
 ),
 
-unit_response as (
-    select * from {{ ref('fct_unit_response') }} as unit_response
-    where {{ in_window('unit_response', lookahead_months=1) }}
-),
-
 team as (
     {%- for team in ['all_teams'] + teams %}
     select '{{ team }}' as team_code
@@ -24,11 +19,15 @@ team as (
     {%- endfor %}
 ),
 
--- Calls that such a team was sent to.
+-- Calls that such a team reached: no other counts.
 team_call as (
-    select distinct incident_id
-    from unit_response
-    where response_model_code in ({{ quoted(teams) }})
+    select distinct unit_response.incident_id
+    from {{ ref('fct_unit_response') }} as unit_response
+    where
+        {{ in_window('unit_response', lookahead_months=1) }}
+        and unit_response.response_model_code in ({{ quoted(teams) }})
+        and unit_response.on_scene_at is not null
+        and not {{ is_police('unit_response') }}
 ),
 
 -- Those calls and who came when: of police, and of each team.
@@ -53,8 +52,11 @@ call as (
         end) as police_unknown_count
     from incident
     inner join team_call on incident.incident_id = team_call.incident_id
-    inner join unit_response on incident.incident_id = unit_response.incident_id
-    where {{ months_near('incident', 'unit_response', lookahead_months=1) }}
+    inner join {{ ref('fct_unit_response') }} as unit_response
+        on incident.incident_id = unit_response.incident_id
+    where
+        {{ in_window('unit_response', lookahead_months=1) }}
+        and {{ months_near('incident', 'unit_response', lookahead_months=1) }}
     group by incident.agency_id, incident.month, incident.incident_id
 ),
 
