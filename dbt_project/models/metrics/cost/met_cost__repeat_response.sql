@@ -47,14 +47,17 @@ item as (
 
 -- Calls at which somebody wrote a contact form.
 met_call as (
-    select distinct
-        incident.agency_id,
-        incident.month,
-        incident.incident_id,
-        incident.received_at
+    select
+        agency_id,
+        month,
+        incident_id,
+        received_at
     from incident
-    inner join contact on incident.incident_id = contact.linked_incident_id
-    where incident.received_at is not null
+    where
+        received_at is not null
+        and incident_id in (
+            select contact.linked_incident_id from contact
+        )
 ),
 
 person_call as (
@@ -114,21 +117,33 @@ spent as (
     group by incident_id
 ),
 
-judged as (
+dated as (
     select
-        met_call.*,
-        window_length.window_days,
-        case
-            when since.incident_id is null then 'not_linked'
-            when since.since_seconds <= window_length.window_days * 86400 then 'repeat'
-            when {{ seconds_between('begun.first_at', 'met_call.received_at') }} < window_length.window_days * 86400
-                then 'not_observed'
-            else 'first'
-        end as class_code
+        met_call.agency_id,
+        met_call.month,
+        met_call.incident_id,
+        since.incident_id is not null as is_linked,
+        since.since_seconds,
+        {{ seconds_between('begun.first_at', 'met_call.received_at') }} as observed_seconds
     from met_call
-    cross join window_length
     inner join begun on met_call.agency_id = begun.agency_id
     left join since on met_call.incident_id = since.incident_id
+),
+
+judged as (
+    select
+        dated.agency_id,
+        dated.month,
+        dated.incident_id,
+        window_length.window_days,
+        case
+            when not dated.is_linked then 'not_linked'
+            when dated.since_seconds <= window_length.window_days * 86400 then 'repeat'
+            when dated.observed_seconds < window_length.window_days * 86400 then 'not_observed'
+            else 'first'
+        end as class_code
+    from dated
+    cross join window_length
 ),
 
 -- A key of its own for the join: a condition beside it would compare every call with every other.

@@ -144,17 +144,30 @@ at_liberty as (
     left join jailed on followed.contact_id = jailed.contact_id
 ),
 
-classed as (
+-- Contacts that are no index, whatever the version and window.
+left_out as (
     select
         met.agency_id,
         met.month,
-        version.version_code,
-        window_length.window_days,
         case
             when met.is_other_role then 'other_role'
             when met.person_key is null then 'not_linked'
-            when encounter.contact_id is null then 'same_call'
-            when version.version_code = 'first_index' and encounter.encounter_number > 1 then 'not_first'
+            else 'same_call'
+        end as class_code,
+        count(*) as contact_count
+    from met
+    left join encounter on met.contact_id = encounter.contact_id
+    where encounter.contact_id is null
+    group by all
+),
+
+classed as (
+    select
+        encounter.agency_id,
+        encounter.month,
+        window_length.window_days,
+        encounter.encounter_number > 1 as is_later,
+        case
             when
                 at_liberty.died_seconds < least(at_liberty.last_seconds, window_length.window_days * 86400)
                 and coalesce(at_liberty.next_seconds > at_liberty.died_seconds, true)
@@ -173,11 +186,50 @@ classed as (
         coalesce(
             at_liberty.next_seconds <= least(at_liberty.last_seconds, window_length.window_days * 86400), false
         ) as is_seen_again
-    from met
-    cross join version
+    from encounter
+    inner join at_liberty on encounter.contact_id = at_liberty.contact_id
     cross join window_length
-    left join encounter on met.contact_id = encounter.contact_id
-    left join at_liberty on met.contact_id = at_liberty.contact_id
+),
+
+tally as (
+    select
+        agency_id,
+        month,
+        window_days,
+        is_later,
+        class_code,
+        count(*) as contact_count,
+        count(case when is_seen_again then 1 end) as seen_again_count,
+        sum(at_risk_seconds) as at_risk_seconds
+    from classed
+    group by agency_id, month, window_days, is_later, class_code
+    union all
+    select
+        left_out.agency_id,
+        left_out.month,
+        window_length.window_days,
+        false as is_later,
+        left_out.class_code,
+        left_out.contact_count,
+        0 as seen_again_count,
+        0 as at_risk_seconds
+    from left_out
+    cross join window_length
+),
+
+versioned as (
+    select
+        tally.agency_id,
+        tally.month,
+        version.version_code,
+        tally.window_days,
+        case when version.version_code = 'first_index' and tally.is_later then 'not_first' else tally.class_code end
+            as class_code,
+        tally.contact_count,
+        tally.seen_again_count,
+        tally.at_risk_seconds
+    from tally
+    cross join version
 ),
 
 summed as (
@@ -186,18 +238,19 @@ summed as (
         month,
         version_code,
         window_days,
-        count(*) as considered_count,
+        sum(contact_count) as considered_count,
         {%- for class in ['other_role', 'not_linked', 'same_call', 'not_first', 'censored', 'died'] %}
-        count(case when class_code = '{{ class }}' then 1 end) as {{ class }}_count,
+        sum(case when class_code = '{{ class }}' then contact_count else 0 end) as {{ class }}_count,
         {%- endfor %}
-        count(case when class_code in ('repeat', 'none') then 1 end) as denominator_count,
-        count(case when class_code = 'repeat' then 1 end) as repeat_count,
-        count(case when class_code in ('censored', 'died', 'repeat', 'none') and is_seen_again then 1 end)
-            as seen_again_count,
+        sum(case when class_code in ('repeat', 'none') then contact_count else 0 end) as denominator_count,
+        sum(case when class_code = 'repeat' then contact_count else 0 end) as repeat_count,
+        cast(sum(case
+            when class_code in ('censored', 'died', 'repeat', 'none') then seen_again_count else 0
+        end) as bigint) as seen_again_count,
         round(sum(case
             when class_code in ('censored', 'died', 'repeat', 'none') then at_risk_seconds else 0
         end) / 86400.0, 2) as at_liberty_days
-    from classed
+    from versioned
     group by agency_id, month, version_code, window_days
 ),
 
