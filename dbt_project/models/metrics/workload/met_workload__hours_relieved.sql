@@ -10,76 +10,135 @@ with metric_row as (
     where metric_id = 'M08b'
 ),
 
+-- Most calls were met by police alone for a known time, and fct_incident has their hours. Of the others units are read.
+asked as (
+    select incident.incident_id
+    from {{ ref('fct_incident') }} as incident
+    where
+        {{ in_window('incident') }}
+        and incident.exclusion_code = 'none'
+        and incident.officer_seconds is null
+    union
+    select unit_response.incident_id
+    from {{ ref('fct_unit_response') }} as unit_response
+    where
+        {{ in_window('unit_response', lookahead_months=1) }}
+        and not coalesce(
+            unit_response.response_scope_code = 'unit'
+            and unit_response.response_model_code in ('police_only', 'cit_police'),
+            false
+        )
+),
+
 incident as (
-    select * from {{ ref('fct_incident') }} as incident
+    select
+        incident.agency_id,
+        incident.month,
+        incident.incident_id,
+        incident.call_type_initial_code,
+        {{ hour_block('incident.received_local_at') }} as hour_block_code
+    from {{ ref('fct_incident') }} as incident
+    inner join asked on incident.incident_id = asked.incident_id
     where
         {{ in_window('incident') }}
         and incident.exclusion_code = 'none'
 ),
 
 unit_response as (
-    select * from {{ ref('fct_unit_response') }} as unit_response
+    select
+        unit_response.incident_id,
+        unit_response.response_model_code,
+        unit_response.response_model_code in ({{ quoted(team_models()) }}) as is_team,
+        {{ is_police('unit_response') }} as is_police,
+        unit_response.on_scene_at,
+        unit_response.cancelled_at,
+        unit_response.officer_seconds,
+        unit_response.clinician_seconds
+    from {{ ref('fct_unit_response') }} as unit_response
+    inner join incident on unit_response.incident_id = incident.incident_id
     where
         {{ in_window('unit_response', lookahead_months=1) }}
+        and {{ months_near('incident', 'unit_response', lookahead_months=1) }}
         and unit_response.response_scope_code = 'unit'
 ),
 
 -- Hours of police who are no team's; a unit that was called off without a time took none.
+summed_call as (
+    select
+        incident_id,
+        count(case when is_team then 1 end) > 0 as is_team_sent,
+        count(case when response_model_code in {{ unknown_codes() }} then 1 end) > 0 as has_unknown_unit,
+        count(case when is_police and not is_team then on_scene_at end) > 0 as is_police_there,
+        count(case
+            when
+                (is_police or is_team)
+                and officer_seconds is null
+                and (on_scene_at is not null or cancelled_at is null)
+                then 1
+        end) = 0 as is_known,
+        coalesce(sum(case when is_police and not is_team then officer_seconds end), 0) / 3600.0 as police_hours
+    from unit_response
+    group by incident_id
+),
+
 met as (
     select
         incident.agency_id,
         incident.month,
-        incident.incident_id,
         incident.call_type_initial_code,
-        {{ hour_block('incident.received_local_at') }} as hour_block_code,
-        count(case when unit_response.response_model_code in ({{ quoted(team_models()) }}) then 1 end) > 0
-            as is_team_sent,
-        count(case when unit_response.response_model_code in {{ unknown_codes() }} then 1 end) > 0 as has_unknown_unit,
-        count(case
-            when
-                {{ is_police('unit_response') }}
-                and unit_response.response_model_code not in ({{ quoted(team_models()) }})
-                then unit_response.on_scene_at
-        end) > 0 as is_police_there,
-        count(case
-            when
-                ({{ is_police('unit_response') }} or unit_response.response_model_code in ({{ quoted(team_models()) }}))
-                and unit_response.officer_seconds is null
-                and (unit_response.on_scene_at is not null or unit_response.cancelled_at is null)
-                then 1
-        end) = 0 as is_known,
-        coalesce(sum(case
-            when
-                {{ is_police('unit_response') }}
-                and unit_response.response_model_code not in ({{ quoted(team_models()) }})
-                then unit_response.officer_seconds
-        end), 0) / 3600.0 as police_hours
-    from incident
-    inner join unit_response on incident.incident_id = unit_response.incident_id
-    where {{ months_near('incident', 'unit_response', lookahead_months=1) }}
-    group by all
+        incident.hour_block_code,
+        summed_call.*
+    from summed_call
+    inner join incident on summed_call.incident_id = incident.incident_id
 ),
 
 -- The teams' own hours, at calls that they reached.
 team_there as (
     {%- for team, models in teams.items() %}
     select
-        incident.incident_id,
+        incident_id,
         '{{ team }}' as team_code,
-        sum(unit_response.officer_seconds) as officer_seconds,
-        sum(unit_response.clinician_seconds) as clinician_seconds
-    from incident
-    inner join unit_response on incident.incident_id = unit_response.incident_id
-    where
-        {{ months_near('incident', 'unit_response', lookahead_months=1) }}
-        and unit_response.response_model_code in ({{ quoted(models) }})
-    group by incident.incident_id
-    having count(unit_response.on_scene_at) > 0
+        sum(officer_seconds) as officer_seconds,
+        sum(clinician_seconds) as clinician_seconds
+    from unit_response
+    where response_model_code in ({{ quoted(models) }})
+    group by incident_id
+    having count(on_scene_at) > 0
     {{- '\n    union all' if not loop.last }}
     {%- endfor %}
 ),
 
--- What police without a team spent at calls of the same type and hours, in the same month.
+-- What police without a team spent at calls.
+police_call as (
+    select
+        incident.agency_id,
+        incident.month,
+        incident.call_type_initial_code,
+        {{ hour_block('incident.received_local_at') }} as hour_block_code,
+        incident.officer_seconds / 3600.0 as police_hours
+    from {{ ref('fct_incident') }} as incident
+    left join asked on incident.incident_id = asked.incident_id
+    where
+        {{ in_window('incident') }}
+        and incident.exclusion_code = 'none'
+        and incident.arrived_unit_count > 0
+        and asked.incident_id is null
+    union all
+    select
+        agency_id,
+        month,
+        call_type_initial_code,
+        hour_block_code,
+        police_hours
+    from met
+    where
+        is_police_there
+        and is_known
+        and not is_team_sent
+        and not has_unknown_unit
+),
+
+-- The same of calls of the same type and hours, in the same month.
 baseline as (
     select
         agency_id,
@@ -89,13 +148,9 @@ baseline as (
         count(*) as baseline_count,
         avg(police_hours) as mean_hours,
         var_samp(police_hours) as variance
-    from met
+    from police_call
     where
-        is_police_there
-        and is_known
-        and not is_team_sent
-        and not has_unknown_unit
-        and call_type_initial_code not in {{ unknown_codes() }}
+        call_type_initial_code not in {{ unknown_codes() }}
         and hour_block_code <> 'not_recorded'
     group by agency_id, month, call_type_initial_code, hour_block_code
     having count(*) >= 2
