@@ -76,7 +76,7 @@ summed_call as (
                 and (on_scene_at is not null or cancelled_at is null)
                 then 1
         end) = 0 as is_known,
-        coalesce(sum(case when is_police and not is_team then officer_seconds end), 0) / 3600.0 as police_hours
+        cast(coalesce(sum(case when is_police and not is_team then officer_seconds end), 0) as bigint) as police_seconds
     from unit_response
     group by incident_id
 ),
@@ -115,7 +115,7 @@ police_call as (
         incident.month,
         incident.call_type_initial_code,
         {{ hour_block('incident.received_local_at') }} as hour_block_code,
-        incident.officer_seconds / 3600.0 as police_hours
+        incident.officer_seconds as police_seconds
     from {{ ref('fct_incident') }} as incident
     left join asked on incident.incident_id = asked.incident_id
     where
@@ -129,7 +129,7 @@ police_call as (
         month,
         call_type_initial_code,
         hour_block_code,
-        police_hours
+        police_seconds
     from met
     where
         is_police_there
@@ -146,8 +146,8 @@ baseline as (
         call_type_initial_code,
         hour_block_code,
         count(*) as baseline_count,
-        avg(police_hours) as mean_hours,
-        var_samp(police_hours) as variance
+        avg(police_seconds) as mean_seconds,
+        var_samp(police_seconds) as variance
     from police_call
     where
         call_type_initial_code not in {{ unknown_codes() }}
@@ -170,7 +170,7 @@ by_team as (
         count(*) as considered_count,
         count(case when not met.is_known or met.has_unknown_unit then 1 end) as unknown_count,
         count(case when met.is_known and not met.has_unknown_unit then 1 end) as stratum_count,
-        sum(case when met.is_known and not met.has_unknown_unit then met.police_hours end) as police_hours
+        sum(case when met.is_known and not met.has_unknown_unit then met.police_seconds end) as police_seconds
     from met
     inner join team_there on met.incident_id = team_there.incident_id
     group by met.agency_id, met.month, team_there.team_code, met.call_type_initial_code, met.hour_block_code
@@ -180,7 +180,7 @@ matched as (
     select
         by_team.*,
         baseline.baseline_count,
-        by_team.stratum_count * baseline.mean_hours as expected_hours,
+        by_team.stratum_count * baseline.mean_seconds as expected_seconds,
         -- Chance in what those calls would have taken, and in the mean that tells it.
         by_team.stratum_count * baseline.variance
         + by_team.stratum_count * by_team.stratum_count * baseline.variance / baseline.baseline_count as error_squared
@@ -203,11 +203,11 @@ summed as (
         sum(case when baseline_count is null then stratum_count else 0 end) as unmatched_count,
         sum(case when baseline_count is not null then stratum_count else 0 end) as denominator_count,
         sum(case when stratum_count > 0 then baseline_count end) as baseline_count,
-        sum(expected_hours) as expected_hours,
-        sum(case when baseline_count is not null then police_hours end) as police_hours,
-        sum(case when baseline_count is not null then team_officer_seconds end) / 3600.0 as team_officer_hours,
-        sum(case when baseline_count is not null then team_clinician_seconds end) / 3600.0 as team_clinician_hours,
-        1.959964 * sqrt(sum(case when stratum_count > 0 then error_squared end)) as half_width
+        sum(expected_seconds) as expected_seconds,
+        sum(case when baseline_count is not null then police_seconds end) as police_seconds,
+        sum(case when baseline_count is not null then team_officer_seconds end) as team_officer_seconds,
+        sum(case when baseline_count is not null then team_clinician_seconds end) as team_clinician_seconds,
+        1.959964 * sqrt(sum(case when stratum_count > 0 then error_squared end)) as half_width_seconds
     from matched
     group by agency_id, month, team_code
 ),
@@ -215,8 +215,8 @@ summed as (
 counted as (
     select
         *,
-        expected_hours - police_hours as relieved_hours,
-        expected_hours - police_hours - team_officer_hours as net_hours
+        expected_seconds - police_seconds as relieved_seconds,
+        expected_seconds - police_seconds - team_officer_seconds as net_seconds
     from summed
 ),
 
@@ -236,14 +236,14 @@ final as (
         {{ available_count('unmatched_count') }},
         {{ available_count('denominator_count') }},
         {{ available_count('baseline_count') }},
-        round(counted.expected_hours, 4) as expected_officer_hours,
-        round(counted.police_hours, 4) as police_officer_hours,
-        round(counted.relieved_hours, 4) as relieved_officer_hours,
-        round(counted.relieved_hours - counted.half_width, 4) as relieved_low_officer_hours,
-        round(counted.relieved_hours + counted.half_width, 4) as relieved_high_officer_hours,
-        round(counted.team_officer_hours, 4) as team_officer_hours,
-        round(counted.team_clinician_hours, 4) as team_clinician_hours,
-        round(counted.net_hours, 4) as net_officer_hours
+        round(counted.expected_seconds / 3600.0, 4) as expected_officer_hours,
+        round(counted.police_seconds / 3600.0, 4) as police_officer_hours,
+        round(counted.relieved_seconds / 3600.0, 4) as relieved_officer_hours,
+        round((counted.relieved_seconds - counted.half_width_seconds) / 3600.0, 4) as relieved_low_officer_hours,
+        round((counted.relieved_seconds + counted.half_width_seconds) / 3600.0, 4) as relieved_high_officer_hours,
+        round(counted.team_officer_seconds / 3600.0, 4) as team_officer_hours,
+        round(counted.team_clinician_seconds / 3600.0, 4) as team_clinician_hours,
+        round(counted.net_seconds / 3600.0, 4) as net_officer_hours
     from metric_row
     cross join team
     left join counted
