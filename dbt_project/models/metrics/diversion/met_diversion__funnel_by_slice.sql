@@ -7,6 +7,7 @@
 } %}
 {%- set stages = ['sent', 'arrived', 'engaged', 'served', 'police_without_team'] %}
 {%- set slices = ['hour_of_day', 'beat', 'reason'] %}
+{%- set keys = ['agency_id', 'month', 'program_eligible', 'bh_call_type_initial'] + slices %}
 with metric_row as (
     select * from {{ ref('int_metric_availability') }}
     where metric_id = 'M28'
@@ -14,11 +15,14 @@ with metric_row as (
 
 incident as (
     select
-        incident.*,
-        coalesce(lpad(cast(extract(hour from incident.received_local_at) as varchar), 2, '0'), 'not_recorded')
-            as hour_of_day_code,
-        coalesce(incident.beat, 'not_recorded') as beat_code,
-        coalesce(incident.ineligible_reason_code, 'not_recorded') as reason_code
+        incident.agency_id,
+        incident.month,
+        incident.incident_id,
+        incident.program_eligible,
+        incident.bh_call_type_initial,
+        extract(hour from incident.received_local_at) as hour_of_day,
+        incident.beat,
+        incident.ineligible_reason_code as reason
     from {{ ref('fct_incident') }} as incident
     where
         {{ in_window('incident') }}
@@ -27,11 +31,7 @@ incident as (
 
 -- Of other calls no stage is asked.
 eligible as (
-    select
-        agency_id,
-        month,
-        incident_id
-    from incident
+    select * from incident
     where program_eligible = 'yes' or bh_call_type_initial = 'yes'
 ),
 
@@ -87,12 +87,8 @@ form as (
 -- Stages lie in each other: who wrote a form arrived, and who arrived was sent.
 staged as (
     select
-        incident.agency_id,
-        incident.month,
-        incident.program_eligible,
-        incident.bh_call_type_initial,
-        {%- for slice in slices %}
-        incident.{{ slice }}_code,
+        {%- for key in keys %}
+        eligible.{{ key }},
         {%- endfor %}
         {%- for team in teams %}
         coalesce(unit.{{ team }}_sent, false) or coalesce(form.{{ team }}_wrote, false) as is_{{ team }}_sent,
@@ -104,9 +100,45 @@ staged as (
         ) and not coalesce(form.{{ team }}_wrote, false) as is_{{ team }}_police_without_team,
         {%- endfor %}
         unit.incident_id is null as is_without_unit
+    from eligible
+    left join unit on eligible.incident_id = unit.incident_id
+    left join form on eligible.incident_id = form.incident_id
+),
+
+-- Calls that have all in common that is sliced by, and those of them that came to each stage.
+tally as (
+    select
+        {{ keys | join(',\n        ') }},
+        count(*) as call_count,
+        {%- for team in teams %}
+        {%- for stage in stages %}
+        0 as {{ team }}_{{ stage }},
+        {%- endfor %}
+        {%- endfor %}
+        0 as without_unit
     from incident
-    left join unit on incident.incident_id = unit.incident_id
-    left join form on incident.incident_id = form.incident_id
+    group by {{ keys | join(', ') }}
+    union all
+    select
+        {{ keys | join(',\n        ') }},
+        0 as call_count,
+        {%- for team in teams %}
+        {%- for stage in stages %}
+        count(case when is_{{ team }}_{{ stage }} then 1 end) as {{ team }}_{{ stage }},
+        {%- endfor %}
+        {%- endfor %}
+        count(case when is_without_unit then 1 end) as without_unit
+    from staged
+    group by {{ keys | join(', ') }}
+),
+
+coded as (
+    select
+        *,
+        coalesce(lpad(cast(hour_of_day as varchar), 2, '0'), 'not_recorded') as hour_of_day_code,
+        coalesce(beat, 'not_recorded') as beat_code,
+        coalesce(reason, 'not_recorded') as reason_code
+    from tally
 ),
 
 population as (
@@ -114,13 +146,13 @@ population as (
         *,
         'program' as identification_method_code,
         case when program_eligible in ('yes', 'no') then program_eligible else 'unknown' end as eligible
-    from staged
+    from coded
     union all
     select
         *,
         'call_type_initial' as identification_method_code,
         case when bh_call_type_initial in ('yes', 'no') then bh_call_type_initial else 'unknown' end as eligible
-    from staged
+    from coded
 ),
 
 -- One scan: every slice of every team and stage.
@@ -143,14 +175,14 @@ summed as (
         ) as slice_value,
         {%- for team in teams %}
         {%- for stage in stages %}
-        count(case when eligible = 'yes' and is_{{ team }}_{{ stage }} then 1 end) as {{ team }}_{{ stage }},
+        sum(case when eligible = 'yes' then {{ team }}_{{ stage }} else 0 end) as {{ team }}_{{ stage }},
         {%- endfor %}
         {%- endfor %}
-        count(*) as considered_count,
-        count(case when eligible = 'no' then 1 end) as not_eligible_count,
-        count(case when eligible = 'unknown' then 1 end) as eligibility_unknown_count,
-        count(case when eligible = 'yes' then 1 end) as eligible_count,
-        count(case when eligible = 'yes' and is_without_unit then 1 end) as no_unit_count
+        sum(call_count) as considered_count,
+        sum(case when eligible = 'no' then call_count else 0 end) as not_eligible_count,
+        sum(case when eligible = 'unknown' then call_count else 0 end) as eligibility_unknown_count,
+        sum(case when eligible = 'yes' then call_count else 0 end) as eligible_count,
+        sum(case when eligible = 'yes' then without_unit else 0 end) as no_unit_count
     from population
     group by grouping sets (
         {%- for slice in slices %}
