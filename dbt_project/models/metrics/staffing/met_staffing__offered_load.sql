@@ -33,6 +33,7 @@ weekday as (
 -- A response whose time is not known is taken to last as long as the mean of its hour.
 loaded as (
     select
+        row_number() over () as cell_number,
         demand.agency_id,
         demand.month,
         demand.identification_method_code,
@@ -64,15 +65,30 @@ factorial as (
     from number
 ),
 
--- As many units as could ever be needed: the load, and three times its spread.
+-- As many units as could ever be needed: the load, and three times its spread. Narrow rows, since there are many.
+tried as (
+    select
+        cell_number,
+        offered_load,
+        service_seconds,
+        {{
+            each_integer(
+                0, 'cast(floor(least(offered_load + 3 * sqrt(offered_load) + 3, ' ~ most_units ~ ')) as integer)'
+            )
+        }} as units
+    from loaded
+    where offered_load > 0
+),
+
 spread as (
     select
-        loaded.*,
+        tried.cell_number,
+        tried.offered_load,
+        tried.service_seconds,
         factorial.n as units,
-        {{ poisson_mass('loaded.offered_load', 'factorial.n', 'factorial.log_factorial') }} as mass
-    from loaded
-    inner join factorial on factorial.n <= loaded.offered_load + 3 * sqrt(loaded.offered_load) + 3
-    where loaded.offered_load > 0
+        {{ poisson_mass('tried.offered_load', 'factorial.n', 'factorial.log_factorial') }} as mass
+    from tried
+    inner join factorial on tried.units = factorial.n
 ),
 
 summed as (
@@ -80,7 +96,7 @@ summed as (
         *,
         coalesce(
             sum(mass) over (
-                partition by agency_id, month, identification_method_code, hour_of_week
+                partition by cell_number
                 order by units
                 rows between unbounded preceding and 1 preceding
             ),
@@ -92,7 +108,10 @@ summed as (
 -- With no more units than load, the queue grows without end.
 stable as (
     select
-        *,
+        cell_number,
+        units,
+        offered_load,
+        service_seconds,
         {{ erlang_c('offered_load', 'units', 'mass', 'below') }} as wait_share
     from summed
     where units > offered_load
@@ -100,7 +119,9 @@ stable as (
 
 judged as (
     select
-        stable.*,
+        stable.cell_number,
+        stable.units,
+        stable.wait_share,
         {{ erlang_mean_wait('stable.wait_share', 'stable.offered_load', 'stable.units', 'stable.service_seconds') }}
             as mean_wait_seconds,
         {{
@@ -115,15 +136,29 @@ judged as (
     cross join parameter
 ),
 
-counted as (
+needed as (
     select
         *,
         longer_share <= wait_longer_share
         and row_number() over (
-            partition by agency_id, month, identification_method_code, hour_of_week, longer_share <= wait_longer_share
+            partition by cell_number, longer_share <= wait_longer_share
             order by units
         ) = 1 as is_units_needed
     from judged
+),
+
+counted as (
+    select
+        loaded.*,
+        needed.units,
+        needed.wait_share,
+        needed.mean_wait_seconds,
+        needed.wait_limit_seconds,
+        needed.wait_longer_share,
+        needed.longer_share,
+        needed.is_units_needed
+    from needed
+    inner join loaded on needed.cell_number = loaded.cell_number
 ),
 
 final as (
