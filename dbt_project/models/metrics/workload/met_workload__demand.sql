@@ -1,6 +1,7 @@
 -- Grain: one row per agency, month, population, hour of the week and beat, with totals over either and over both.
 {%- set keys = ['agency_id', 'month', 'identification_method_code'] %}
 {%- set call_counts = ['call_count', 'duplicate_count', 'self_initiated_count', 'cancelled_count'] %}
+{%- set flags = ['bh_call_type_initial', 'bh_call_type_final', 'bh_field_form'] %}
 {%- set unit_counts = ['response_count', 'known_count', 'officer_known_count'] %}
 with metric_row as (
     select * from {{ ref('int_metric_availability') }}
@@ -19,20 +20,18 @@ unit_response as (
         and unit_response.response_scope_code = 'unit'
 ),
 
-call_population as (
-    {{- by_population('incident') }}
-),
-
-unit_population as (
-    {{- by_population('unit_response') }}
-),
-
 -- By the hour in which the call came.
-call_summed as (
+call_tally as (
     select
-        {{ keys | join(',\n        ') }},
-        {{ slice_value(hour_of_week('received_local_at')) }} as hour_of_week,
-        {{ slice_value('beat') }} as area,
+        agency_id,
+        month,
+        {%- for flag in flags %}
+        {{ flag }},
+        {%- endfor %}
+        {{ iso_day_of_week('received_local_at') }} as day_of_week,
+        extract(hour from received_local_at) as hour_of_day,
+        beat,
+        min(received_local_at) as local_at,
         count(*) as call_count,
         count(case when exclusion_code = 'duplicate' then 1 end) as duplicate_count,
         count(case when exclusion_code = 'self_initiated' then 1 end) as self_initiated_count,
@@ -42,16 +41,22 @@ call_summed as (
         {%- endfor %}
         null as unit_seconds,
         null as officer_seconds
-    from call_population
+    from incident
     group by all
 ),
 
 -- By the hour in which the unit was dispatched: the whole task counts there, also what reaches into later hours.
-unit_summed as (
+unit_tally as (
     select
-        {{ keys | join(',\n        ') }},
-        {{ slice_value(hour_of_week('dispatched_local_at')) }} as hour_of_week,
-        {{ slice_value('incident_beat') }} as area,
+        agency_id,
+        month,
+        {%- for flag in flags %}
+        {{ flag }},
+        {%- endfor %}
+        {{ iso_day_of_week('dispatched_local_at') }} as day_of_week,
+        extract(hour from dispatched_local_at) as hour_of_day,
+        incident_beat as beat,
+        min(dispatched_local_at) as local_at,
         {%- for column in call_counts %}
         0 as {{ column }},
         {%- endfor %}
@@ -60,14 +65,26 @@ unit_summed as (
         count(officer_seconds) as officer_known_count,
         sum(task_seconds) as unit_seconds,
         sum(officer_seconds) as officer_seconds
-    from unit_population
+    from unit_response
     group by all
 ),
 
 either as (
-    select * from call_summed
+    select * from call_tally
     union all
-    select * from unit_summed
+    select * from unit_tally
+),
+
+tally as (
+    select
+        *,
+        {{ slice_value(hour_of_week('local_at')) }} as hour_of_week,
+        {{ slice_value('beat') }} as area
+    from either
+),
+
+population as (
+    {{- by_population('tally') }}
 ),
 
 counted as (
@@ -86,7 +103,7 @@ counted as (
         {%- endfor %}
         sum(unit_seconds) as unit_seconds,
         sum(officer_seconds) as officer_seconds
-    from either
+    from population
     group by grouping sets (
         ({{ keys | join(', ') }}),
         ({{ keys | join(', ') }}, hour_of_week),
