@@ -1,5 +1,5 @@
 -- Grain: one row per agency, month, population, hour of the week and number of units on duty.
-{%- set most_units = 1000 %}
+{%- set most_units = 10000 %}
 with metric_row as (
     select * from {{ ref('int_metric_availability') }}
     where metric_id = 'M40'
