@@ -150,8 +150,9 @@ def land_drop(
 
 def _land_one(settings, agency, manifest, path, feed_name, refusal) -> LandedFile | None:
     folder = manifest.folder / (feed_name or UNMATCHED)
-    files = manifest.files()
-    known = files.get((feed_name or UNMATCHED, _sha256(path))) if files else None
+    # Only a landed file of the same size can be the same: no other is read twice.
+    alike = {key: file for key, file in manifest.files().items() if file.bytes == path.stat().st_size}
+    known = alike.get((feed_name or UNMATCHED, _sha256(path))) if alike else None
     if known and (known.status == "accepted" or known.rule == "unreadable"):
         return None
     if known:
