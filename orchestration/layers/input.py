@@ -139,6 +139,7 @@ def file_version(feed: Feed, file_name: str) -> str | None:
 
 
 REJECTED = "_rejected"
+LARGEST_DICTIONARY = 1000  # codes have fewer values, ids and times have more: theirs are given up sooner, at equal size
 
 
 def _write_entity(
@@ -165,7 +166,8 @@ def _write_entity(
     con.execute(
         f"copy (select case when _broken is null then month else '{REJECTED}' end as month, {columns},"
         f" _version as source_version, _broken from ({sql}) as mapped) to {text(str(rows))}"
-        f" (format parquet, parquet_version v2, partition_by (month), filename_pattern '{stem}_{{i}}', overwrite_or_ignore)"
+        f" (format parquet, parquet_version v2, dictionary_size_limit {LARGEST_DICTIONARY}, partition_by (month),"
+        f" filename_pattern '{stem}_{{i}}', overwrite_or_ignore)"
     )
     rejects = rows / f"month={REJECTED}"
     if rejects.exists():
