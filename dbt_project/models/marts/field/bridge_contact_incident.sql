@@ -1,4 +1,5 @@
 -- Grain: one row per agency and contact form.
+{%- set hours_after_call = range(-1, 7) %}
 {%- set evidence = ['near_arrival', 'beat', 'unit', 'call_type_initial', 'call_type_final', 'call_source'] %}
 with contact as (
     select * from {{ ref('stg_contact') }} as contact
@@ -82,23 +83,31 @@ searching as (
 ),
 
 hours as (
-    {{ numbers_listed(range(-1, 7), 'hour_offset') }}
+    {{ numbers_listed(hours_after_call, 'hours_after_call') }}
 ),
 
--- A call in every hour in which a contact at it may take place: half an hour early to six hours late.
-open_call as (
+-- A contact in every hour in which its call may have come in: from half an hour after it to six hours before it.
+searching_hour as (
+    select
+        searching.agency_id,
+        searching.contact_id,
+        searching.month,
+        searching.beat,
+        searching.call_type_initial_local,
+        searching.epoch_hour - hours.hours_after_call as epoch_hour
+    from searching
+    cross join hours
+),
+
+call as (
     select
         incident.agency_id,
         incident.incident_id,
         incident.month,
-        incident.received_at,
         incident.beat,
         incident.call_type_initial_local,
-        incident.call_type_final_local,
-        incident.call_source_local,
-        {{ epoch_hour('incident.received_at') }} + hours.hour_offset as epoch_hour
+        {{ epoch_hour('incident.received_at') }} as epoch_hour
     from incident
-    cross join hours
     where
         incident.received_at is not null
         and incident.duplicate <> 'yes'
@@ -107,41 +116,41 @@ open_call as (
 -- Pairs of one hour that share a beat, a call type or a unit; all others would fall short of the threshold.
 pair as (
     select
-        searching.contact_id,
-        open_call.incident_id
-    from searching
-    inner join open_call
+        searching_hour.contact_id,
+        call.incident_id
+    from searching_hour
+    inner join call
         on
-            searching.agency_id = open_call.agency_id
-            and searching.epoch_hour = open_call.epoch_hour
-            and searching.beat = open_call.beat
-    where {{ months_near('searching', 'open_call', lookback_months=1) }}
+            searching_hour.agency_id = call.agency_id
+            and searching_hour.epoch_hour = call.epoch_hour
+            and searching_hour.beat = call.beat
+    where {{ months_near('searching_hour', 'call', lookback_months=1) }}
+    union distinct
+    select
+        searching_hour.contact_id,
+        call.incident_id
+    from searching_hour
+    inner join call
+        on
+            searching_hour.agency_id = call.agency_id
+            and searching_hour.epoch_hour = call.epoch_hour
+            and searching_hour.call_type_initial_local = call.call_type_initial_local
+    where {{ months_near('searching_hour', 'call', lookback_months=1) }}
     union distinct
     select
         searching.contact_id,
-        open_call.incident_id
-    from searching
-    inner join open_call
-        on
-            searching.agency_id = open_call.agency_id
-            and searching.epoch_hour = open_call.epoch_hour
-            and searching.call_type_initial_local = open_call.call_type_initial_local
-    where {{ months_near('searching', 'open_call', lookback_months=1) }}
-    union distinct
-    select
-        searching.contact_id,
-        open_call.incident_id
+        call.incident_id
     from searching
     inner join unit_response
         on
             searching.agency_id = unit_response.agency_id
             and searching.unit_number = unit_response.unit_number
-    inner join open_call
+    inner join call
         on
-            unit_response.agency_id = open_call.agency_id
-            and unit_response.incident_id = open_call.incident_id
-            and searching.epoch_hour = open_call.epoch_hour
-    where {{ months_near('searching', 'open_call', lookback_months=1) }}
+            unit_response.agency_id = call.agency_id
+            and unit_response.incident_id = call.incident_id
+            and searching.epoch_hour - call.epoch_hour between {{ hours_after_call[0] }} and {{ hours_after_call[-1] }}
+    where {{ months_near('searching', 'call', lookback_months=1) }}
 ),
 
 candidate as (
